@@ -1,0 +1,140 @@
+"""Connections to the index: PostgreSQL, or SQLite on a local disk.
+
+Reads take a connection for as long as a query lasts. Writes are one short transaction each, run again from
+the start when the database says that another one was in the way.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+from sqlalchemy.engine import Connection, Engine
+
+from archive.errors import CommitUnknown, Unavailable
+
+T = TypeVar("T")
+
+_ATTEMPTS = 8
+# serialization_failure, deadlock_detected, lock_not_available (PostgreSQL, Appendix A)
+_TRY_AGAIN = {"40001", "40P01", "55P03"}
+
+
+class Database:
+    """The index's engine and the two ways to use it."""
+
+    def __init__(self, url: str, *, pool: int, timeout: int) -> None:
+        """Prepare an engine for at most `pool` connections; statements end after `timeout` seconds."""
+        self.engine: Engine = _engine(url, pool, timeout)
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Give a connection for reading. Raise Unavailable where the database cannot be asked."""
+        with _translated(), self.engine.connect() as connection:
+            yield connection
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in one transaction and return what it returns, once that is durable.
+
+        `work` may run several times, so it changes nothing outside the database. Raise CommitUnknown when
+        the connection broke in the commit, Unavailable when the database cannot be asked.
+        """
+        for attempt in range(_ATTEMPTS):
+            try:
+                with _translated():
+                    return self._once(work)
+            except _InTheWay as error:
+                if attempt == _ATTEMPTS - 1:
+                    raise Unavailable("the index is too busy to be written now") from error
+                time.sleep(random.uniform(0.005, 0.02) * 2**attempt)  # noqa: S311 spreads writers, no secret
+        raise AssertionError("unreachable")
+
+    def _once(self, work: Callable[[Connection], T]) -> T:
+        with self.engine.connect().execution_options(filmroom_write=True) as connection:
+            transaction = connection.begin()
+            try:
+                result = work(connection)
+            except BaseException:
+                transaction.rollback()
+                raise
+            try:
+                transaction.commit()
+            except exc.DBAPIError as error:
+                if _in_the_way(error):
+                    raise
+                raise CommitUnknown("the connection to the index broke while committing") from error
+            return result
+
+    def check(self) -> None:
+        """Ask the database something; raise Unavailable where it does not answer."""
+        with self.read() as connection:
+            connection.execute(sa.text("SELECT 1"))
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+class _InTheWay(Exception):
+    """Another transaction was in the way; the same work may succeed now."""
+
+
+def _in_the_way(error: exc.DBAPIError) -> bool:
+    code = getattr(error.orig, "pgcode", None)
+    return code in _TRY_AGAIN or "database is locked" in str(error.orig)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except exc.TimeoutError as error:
+        raise Unavailable("every connection to the index is in use") from error
+    except exc.DBAPIError as error:
+        if _in_the_way(error):
+            raise _InTheWay from error
+        if error.connection_invalidated or isinstance(error, (exc.OperationalError, exc.InterfaceError)):
+            raise Unavailable("the index cannot be asked now") from error
+        raise
+
+
+def _engine(url: str, pool: int, timeout: int) -> Engine:
+    if url.startswith("sqlite"):
+        engine = sa.create_engine(
+            url, pool_size=pool, max_overflow=0, pool_timeout=timeout, connect_args={"timeout": 10}
+        )
+        sa.event.listen(engine, "connect", _sqlite_connect)
+        sa.event.listen(engine, "begin", _sqlite_begin)
+        return engine
+    return sa.create_engine(
+        url,
+        pool_size=pool,
+        max_overflow=0,
+        pool_timeout=timeout,
+        pool_pre_ping=True,
+        isolation_level="READ COMMITTED",
+        connect_args={
+            "connect_timeout": 5,
+            "options": f"-c statement_timeout={timeout * 1000} -c lock_timeout={timeout * 1000}",
+            "keepalives_idle": 30,
+            "tcp_user_timeout": timeout * 1000,
+        },
+    )
+
+
+def _sqlite_connect(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves, see _sqlite_begin
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _sqlite_begin(connection: Connection) -> None:
+    """Begin as a writer, because an upgrade from reader to writer in the middle fails at once (SQLITE_BUSY)."""
+    immediate = connection.get_execution_options().get("filmroom_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")

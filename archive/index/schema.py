@@ -1,0 +1,264 @@
+"""The tables of the index. migrations/ builds the same; a test compares the two.
+
+studies ─< series ─< instances ─< instance_metadata, instance_bulk, frame_blocks
+   │          └ series_state          retired_objects (bytes no longer live), tombstones (410)
+   ├ study_state                      jobs, store_reports
+   └< study_patients                  search_attributes ─< search_values
+
+Text is compared byte by byte on both back ends (collation C, BINARY). Columns that are sorted or matched are
+never NULL: an absent value is the empty string. Wide rows are written once; what each request changes
+(counts, revisions) stands in the narrow state tables.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+Text = sa.Text(collation="C").with_variant(sa.Text(), "sqlite")
+Bytes = sa.LargeBinary()
+
+
+def _text(name: str) -> sa.Column[str]:
+    return sa.Column(name, Text, nullable=False, server_default="")
+
+
+def _number(name: str) -> sa.Column[int]:
+    return sa.Column(name, sa.BigInteger, nullable=False, server_default="0")
+
+
+def _parent(name: str, parent: str) -> sa.Column[int]:
+    return sa.Column(name, BigId, sa.ForeignKey(f"{parent}.id", ondelete="CASCADE"), nullable=False)
+
+
+organisations = sa.Table(
+    "organisations",
+    metadata,
+    sa.Column("id", BigId, primary_key=True),
+    sa.Column("name", Text, nullable=False, unique=True),
+)
+
+studies = sa.Table(
+    "studies",
+    metadata,
+    sa.Column("id", BigId, primary_key=True),
+    sa.Column("organisation_id", BigId, sa.ForeignKey("organisations.id"), nullable=False),
+    sa.Column("study_uid", Text, nullable=False),
+    _text("study_date"),  # YYYYMMDD, or empty
+    _text("study_time"),  # HHMMSS[.ffffff] as far as given, or empty
+    _text("accession_number"),
+    _text("study_id"),
+    _text("patient_id"),
+    _text("issuer_of_patient_id"),
+    _text("patient_birth_date"),
+    _text("patient_sex"),
+    # A name is kept folded for matching: one column a component group, and the words of all of them.
+    _text("patient_name"),
+    _text("patient_name_ideographic"),
+    _text("patient_name_phonetic"),
+    _text("patient_name_words"),
+    _text("referring_physician_name"),
+    _text("referring_physician_name_ideographic"),
+    _text("referring_physician_name_phonetic"),
+    _text("referring_physician_name_words"),
+    _text("study_description"),  # folded
+    sa.Column("patient_conflict", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("attributes", Bytes, nullable=False),  # DICOM JSON of the study level, UTF-8
+    sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+    sa.UniqueConstraint("organisation_id", "study_uid"),
+    sa.Index(
+        "ix_studies_newest",
+        "organisation_id",
+        sa.desc("study_date"),
+        sa.desc("study_time"),
+        "study_uid",
+    ),
+    sa.Index("ix_studies_patient_id", "organisation_id", "patient_id"),
+    sa.Index("ix_studies_accession_number", "organisation_id", "accession_number"),
+    sa.Index("ix_studies_patient_name", "organisation_id", "patient_name"),
+)
+
+study_state = sa.Table(
+    "study_state",
+    metadata,
+    sa.Column("study_id", BigId, sa.ForeignKey("studies.id", ondelete="CASCADE"), primary_key=True),
+    _number("series"),
+    _number("instances"),
+    _number("revision"),
+)
+
+study_patients = sa.Table(
+    "study_patients",
+    metadata,
+    # Identities of a study beside the one in its row: a later instance named another patient (B007).
+    _parent("study_id", "studies"),
+    sa.Column("patient_id", Text, nullable=False),
+    sa.Column("issuer_of_patient_id", Text, nullable=False),
+    sa.PrimaryKeyConstraint("study_id", "patient_id", "issuer_of_patient_id"),
+    sa.Index("ix_study_patients_patient_id", "patient_id"),
+)
+
+series = sa.Table(
+    "series",
+    metadata,
+    sa.Column("id", BigId, primary_key=True),
+    _parent("study_id", "studies"),
+    sa.Column("series_uid", Text, nullable=False),
+    sa.Column("series_number", sa.BigInteger),
+    _text("modality"),
+    _text("body_part_examined"),
+    _text("series_description"),  # folded
+    _text("pps_start_date"),
+    _text("pps_start_time"),
+    sa.Column("attributes", Bytes, nullable=False),  # DICOM JSON of the series level, UTF-8
+    sa.UniqueConstraint("study_id", "series_uid"),
+    sa.Index("ix_series_series_uid", "series_uid"),
+    sa.Index("ix_series_modality", "modality", "study_id"),
+)
+
+series_state = sa.Table(
+    "series_state",
+    metadata,
+    sa.Column("series_id", BigId, sa.ForeignKey("series.id", ondelete="CASCADE"), primary_key=True),
+    _number("instances"),
+    _number("revision"),
+)
+
+instances = sa.Table(
+    "instances",
+    metadata,
+    sa.Column("id", BigId, primary_key=True),
+    sa.Column("organisation_id", BigId, sa.ForeignKey("organisations.id"), nullable=False),
+    _parent("study_id", "studies"),
+    _parent("series_id", "series"),
+    sa.Column("sop_uid", Text, nullable=False),
+    sa.Column("sop_class_uid", Text, nullable=False),
+    sa.Column("instance_number", sa.BigInteger),
+    sa.Column("transfer_syntax_uid", Text, nullable=False),
+    sa.Column("object_key", Text, nullable=False, unique=True),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("sha256", Text, nullable=False),
+    sa.Column("dataset_offset", sa.BigInteger, nullable=False),
+    sa.Column("inflated", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("pixels", Bytes),  # JSON of archive.model.instance.Pixels
+    sa.Column("attributes", Bytes, nullable=False),  # DICOM JSON of the instance level, UTF-8
+    sa.Column("stored_at", sa.DateTime(timezone=True), nullable=False),
+    sa.UniqueConstraint("organisation_id", "sop_uid"),
+    sa.Index("ix_instances_series_id", "series_id", "instance_number", "sop_uid"),
+    sa.Index("ix_instances_study_id", "study_id"),
+    sa.Index("ix_instances_sop_class_uid", "sop_class_uid", "study_id"),
+)
+
+
+def _instance_key() -> sa.Column[int]:
+    return sa.Column("instance_id", BigId, sa.ForeignKey("instances.id", ondelete="CASCADE"), nullable=False)
+
+
+instance_metadata = sa.Table(
+    "instance_metadata",
+    metadata,
+    _instance_key(),
+    sa.Column("segments", Bytes),  # archive/dicom/segments.py; NULL: in the derived object
+    sa.Column("reader_version", sa.Integer, nullable=False),
+    sa.PrimaryKeyConstraint("instance_id"),
+)
+
+instance_bulk = sa.Table(
+    "instance_bulk",
+    metadata,
+    _instance_key(),
+    sa.Column("ranges", Bytes, nullable=False),  # deflated JSON of archive.model.instance.BulkValue
+    sa.PrimaryKeyConstraint("instance_id"),
+)
+
+frame_blocks = sa.Table(
+    "frame_blocks",
+    metadata,
+    _instance_key(),
+    sa.Column("first", sa.Integer, nullable=False),
+    sa.Column("count", sa.Integer, nullable=False),
+    sa.Column("ranges", Bytes, nullable=False),  # archive.model.instance.FrameBlock
+    sa.PrimaryKeyConstraint("instance_id", "first"),
+)
+
+retired_objects = sa.Table(
+    "retired_objects",
+    metadata,
+    # Bytes that are no longer live: deleted, or replaced by a newer version. Kept until `remove_after`.
+    sa.Column("object_key", Text, primary_key=True),
+    sa.Column("organisation_id", BigId, sa.ForeignKey("organisations.id"), nullable=False),
+    sa.Column("study_uid", Text, nullable=False),
+    sa.Column("series_uid", Text, nullable=False),
+    sa.Column("sop_uid", Text, nullable=False),
+    sa.Column("reason", Text, nullable=False),  # deleted, replaced
+    sa.Column("retired_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("remove_after", sa.DateTime(timezone=True), nullable=False),
+    sa.Index("ix_retired_objects_remove_after", "remove_after"),
+)
+
+tombstones = sa.Table(
+    "tombstones",
+    metadata,
+    # What was deleted, at the level it was deleted at; lower UIDs are empty. No patient data.
+    sa.Column("organisation_id", BigId, sa.ForeignKey("organisations.id"), nullable=False),
+    sa.Column("study_uid", Text, nullable=False),
+    sa.Column("series_uid", Text, nullable=False, server_default=""),
+    sa.Column("sop_uid", Text, nullable=False, server_default=""),
+    sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=False),
+    sa.PrimaryKeyConstraint("organisation_id", "study_uid", "series_uid", "sop_uid"),
+)
+
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    # Work that need not finish before an answer, written with what caused it, taken under a lease.
+    sa.Column("id", BigId, primary_key=True),
+    sa.Column("kind", Text, nullable=False),
+    sa.Column("payload", Bytes, nullable=False),  # JSON
+    sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("leased_until", sa.DateTime(timezone=True)),
+    sa.Column("last_error", Text, nullable=False, server_default=""),
+    sa.Index("ix_jobs_due_at", "due_at"),
+)
+
+store_reports = sa.Table(
+    "store_reports",
+    metadata,
+    # All the warnings and failures of a store request; the Warning header holds the first ones only.
+    sa.Column("request_id", Text, primary_key=True),
+    sa.Column("organisation_id", BigId, sa.ForeignKey("organisations.id"), nullable=False),
+    sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("report", Bytes, nullable=False),  # deflated JSON
+    sa.Index("ix_store_reports_created_at", "created_at"),
+)
+
+search_attributes = sa.Table(
+    "search_attributes",
+    metadata,
+    # Attributes that a site chose to index (`filmroom attributes add`). The path joins tags with dots.
+    sa.Column("id", BigId, primary_key=True),
+    sa.Column("path", Text, nullable=False, unique=True),
+    sa.Column("vr", Text, nullable=False),
+    sa.Column("ready", sa.Boolean, nullable=False, server_default=sa.false()),
+)
+
+search_values = sa.Table(
+    "search_values",
+    metadata,
+    sa.Column("attribute_id", BigId, sa.ForeignKey("search_attributes.id", ondelete="CASCADE"), nullable=False),
+    _instance_key(),
+    sa.Column("position", sa.Integer, nullable=False),
+    sa.Column("value", Text, nullable=False),
+    sa.PrimaryKeyConstraint("attribute_id", "instance_id", "position"),
+    sa.Index("ix_search_values_value", "attribute_id", "value"),
+)

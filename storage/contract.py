@@ -1,0 +1,96 @@
+"""The contract that every driver keeps, and that tests/storage/ runs on each.
+
+Objects are immutable: a key is written once and never again. Keys are ASCII letters, digits, `.`, `_` and `-`
+in segments joined by `/`; no segment is empty, `.` or `..`, and none is longer than 255 characters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from types import TracebackType
+from typing import Protocol
+
+
+class Body(Protocol):
+    """Bytes on their way into the store: seekable, so that an attempt can be made again."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return up to `size` bytes, b"" at the end."""
+        ...
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Move to `offset`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """One object of a listing."""
+
+    key: str
+    size: int  # bytes
+    modified: datetime  # aware
+
+
+class ObjectReader(Protocol):
+    """Bytes on their way out. Whoever opened it closes it."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to `size` bytes, b"" at the end; raise ObjectDamaged where the end comes too early."""
+        ...
+
+    def close(self) -> None:
+        """Give back what the reader holds."""
+        ...
+
+    def __enter__(self) -> ObjectReader: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> None: ...
+
+
+class ObjectStore(Protocol):
+    """A place for immutable objects. Every method raises StorageError's children only (storage/errors.py)."""
+
+    def put(self, key: str, body: Body, size: int, sha256: str) -> None:
+        """Write `size` bytes from the body's start; return when they are durable.
+
+        `sha256` is the hex digest of the bytes; a store that can check it does. Nothing is at `key` when this
+        raises, or the whole object is.
+        """
+        ...
+
+    def open(self, key: str, start: int = 0, length: int | None = None) -> ObjectReader:
+        """Open `length` bytes from `start`, or all to the end. Raise ObjectNotFound at once."""
+        ...
+
+    def read(self, key: str, start: int = 0, length: int | None = None) -> bytes:
+        """Return `length` bytes from `start`, or all to the end, in one piece."""
+        ...
+
+    def size(self, key: str) -> int:
+        """Return the object's length in bytes."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove the object; silent where there is none."""
+        ...
+
+    def list(self, prefix: str = "", after: str = "") -> Iterator[ObjectInfo]:
+        """Go through the objects whose key starts with `prefix` and sorts after `after`, in key order."""
+        ...
+
+    def check(self) -> None:
+        """Ask the store something; raise StoreUnavailable where it does not answer."""
+        ...
+
+    def close(self) -> None:
+        """Give back connections and threads."""
+        ...
