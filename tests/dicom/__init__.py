@@ -1,0 +1,1 @@
+"""Tests of archive/dicom: pydicom is the reference, raw bytes are the hard cases."""
