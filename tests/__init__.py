@@ -1,0 +1,1 @@
+"""Tests of Filmroom: real databases, real object stores, real files."""
