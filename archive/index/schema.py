@@ -37,7 +37,25 @@ def _number(name: str) -> sa.Column[int]:
 
 
 def _parent(name: str, parent: str) -> sa.Column[int]:
-    return sa.Column(name, BigId, sa.ForeignKey(f"{parent}.id", ondelete="CASCADE"), nullable=False)
+    # No cascade: taking away a study or a series that has instances must fail, never take them along.
+    return sa.Column(name, BigId, sa.ForeignKey(f"{parent}.id"), nullable=False)
+
+
+STUDY_TEXTS = (
+    "patient_name",
+    "patient_name_ideographic",
+    "patient_name_phonetic",
+    "patient_name_words",
+    "patient_id",
+    "accession_number",
+    "study_description",
+    "study_id",
+    "referring_physician_name",
+    "referring_physician_name_ideographic",
+    "referring_physician_name_phonetic",
+    "referring_physician_name_words",
+)
+"""The columns of `studies` that are searched for parts of text."""
 
 
 organisations = sa.Table(
@@ -54,7 +72,7 @@ studies = sa.Table(
     sa.Column("organisation_id", BigId, sa.ForeignKey("organisations.id"), nullable=False),
     sa.Column("study_uid", Text, nullable=False),
     _text("study_date"),  # YYYYMMDD, or empty
-    _text("study_time"),  # HHMMSS[.ffffff] as far as given, or empty
+    _text("study_time"),  # HHMMSS.ffffff, or empty
     _text("accession_number"),
     _text("study_id"),
     _text("patient_id"),
@@ -85,6 +103,33 @@ studies = sa.Table(
     sa.Index("ix_studies_patient_id", "organisation_id", "patient_id"),
     sa.Index("ix_studies_accession_number", "organisation_id", "accession_number"),
     sa.Index("ix_studies_patient_name", "organisation_id", "patient_name"),
+    *(
+        # Few names have these groups, so the indexes are small.
+        sa.Index(
+            f"ix_studies_patient_name_{group}",
+            "organisation_id",
+            f"patient_name_{group}",
+            postgresql_where=sa.text(f"patient_name_{group} <> ''"),
+            sqlite_where=sa.text(f"patient_name_{group} <> ''"),
+        )
+        for group in ("ideographic", "phonetic")
+    ),
+    # Parts of text: trigrams on PostgreSQL; on SQLite a narrow index read through in the order of results.
+    sa.Index(
+        "ix_studies_trigrams",
+        *STUDY_TEXTS,
+        postgresql_using="gin",
+        postgresql_ops=dict.fromkeys(STUDY_TEXTS, "gin_trgm_ops"),
+    ).ddl_if(dialect="postgresql"),
+    sa.Index(
+        "ix_studies_texts",
+        "organisation_id",
+        sa.desc("study_date"),
+        sa.desc("study_time"),
+        "study_uid",
+        *STUDY_TEXTS,
+    ).ddl_if(dialect="sqlite"),
+    sqlite_autoincrement=True,  # a row id is never used again: lists of ids outlive transactions
 )
 
 study_state = sa.Table(
@@ -100,7 +145,7 @@ study_patients = sa.Table(
     "study_patients",
     metadata,
     # Identities of a study beside the one in its row: a later instance named another patient (B007).
-    _parent("study_id", "studies"),
+    sa.Column("study_id", BigId, sa.ForeignKey("studies.id", ondelete="CASCADE"), nullable=False),
     sa.Column("patient_id", Text, nullable=False),
     sa.Column("issuer_of_patient_id", Text, nullable=False),
     sa.PrimaryKeyConstraint("study_id", "patient_id", "issuer_of_patient_id"),
@@ -119,10 +164,24 @@ series = sa.Table(
     _text("series_description"),  # folded
     _text("pps_start_date"),
     _text("pps_start_time"),
+    _text("request_ids"),  # archive/index/folding.py: the items of RequestAttributesSequence
     sa.Column("attributes", Bytes, nullable=False),  # DICOM JSON of the series level, UTF-8
     sa.UniqueConstraint("study_id", "series_uid"),
     sa.Index("ix_series_series_uid", "series_uid"),
     sa.Index("ix_series_modality", "modality", "study_id"),
+    sa.Index(
+        "ix_series_trigrams",
+        "series_description",
+        "request_ids",
+        postgresql_using="gin",
+        postgresql_ops={"series_description": "gin_trgm_ops", "request_ids": "gin_trgm_ops"},
+    ).ddl_if(dialect="postgresql"),
+    sa.Index(
+        "ix_series_request_ids",
+        "request_ids",
+        sqlite_where=sa.text("request_ids <> ''"),
+    ).ddl_if(dialect="sqlite"),
+    sqlite_autoincrement=True,  # a row id is never used again: lists of ids outlive transactions
 )
 
 series_state = sa.Table(
@@ -156,6 +215,7 @@ instances = sa.Table(
     sa.Index("ix_instances_series_id", "series_id", "instance_number", "sop_uid"),
     sa.Index("ix_instances_study_id", "study_id"),
     sa.Index("ix_instances_sop_class_uid", "sop_class_uid", "study_id"),
+    sqlite_autoincrement=True,  # a row id is never used again: lists of ids outlive transactions
 )
 
 
@@ -184,10 +244,10 @@ frame_blocks = sa.Table(
     "frame_blocks",
     metadata,
     _instance_key(),
-    sa.Column("first", sa.Integer, nullable=False),
-    sa.Column("count", sa.Integer, nullable=False),
+    sa.Column("first_frame", sa.Integer, nullable=False),
+    sa.Column("frames", sa.Integer, nullable=False),
     sa.Column("ranges", Bytes, nullable=False),  # archive.model.instance.FrameBlock
-    sa.PrimaryKeyConstraint("instance_id", "first"),
+    sa.PrimaryKeyConstraint("instance_id", "first_frame"),
 )
 
 retired_objects = sa.Table(
@@ -235,10 +295,11 @@ store_reports = sa.Table(
     "store_reports",
     metadata,
     # All the warnings and failures of a store request; the Warning header holds the first ones only.
-    sa.Column("request_id", Text, primary_key=True),
     sa.Column("organisation_id", BigId, sa.ForeignKey("organisations.id"), nullable=False),
+    sa.Column("request_id", Text, nullable=False),
     sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("report", Bytes, nullable=False),  # deflated JSON
+    sa.PrimaryKeyConstraint("organisation_id", "request_id"),
     sa.Index("ix_store_reports_created_at", "created_at"),
 )
 

@@ -21,9 +21,9 @@ Moment = sa.DateTime(timezone=True)
 
 def upgrade() -> None:
     """Make every table, and the organisation that everything belongs to until there are others."""
-    _trigrams()
     _studies()
     _series()
+    _text_indexes()
     _instances()
     _deletions()
     _work()
@@ -31,18 +31,6 @@ def upgrade() -> None:
     op.execute("INSERT INTO organisations (id, name) VALUES (1, 'default')")
     if op.get_bind().dialect.name == "postgresql":
         op.execute("SELECT setval(pg_get_serial_sequence('organisations', 'id'), 1)")
-
-
-def _trigrams() -> None:
-    """Get trigram indexes, where the server has them and lets us."""
-    bind = op.get_bind()
-    if bind.dialect.name != "postgresql":
-        return
-    try:
-        with bind.begin_nested():
-            op.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
-    except sa.exc.DBAPIError as error:
-        log.warning("pg_trgm cannot be had, so searches inside names will be slower: %s", error.orig)
 
 
 def _studies() -> None:
@@ -95,6 +83,15 @@ def _studies() -> None:
     )
     op.create_index("ix_studies_patient_id", "studies", ["organisation_id", "patient_id"])
     op.create_index("ix_studies_patient_name", "studies", ["organisation_id", "patient_name"])
+    for column in ("patient_name_ideographic", "patient_name_phonetic"):
+        filled = sa.text(f"{column} <> ''")
+        op.create_index(
+            f"ix_studies_{column}",
+            "studies",
+            ["organisation_id", column],
+            postgresql_where=filled,
+            sqlite_where=filled,
+        )
     op.create_table(
         "study_state",
         sa.Column(
@@ -135,6 +132,7 @@ def _series() -> None:
         sa.Column("series_description", Text, nullable=False, server_default=""),
         sa.Column("pps_start_date", Text, nullable=False, server_default=""),
         sa.Column("pps_start_time", Text, nullable=False, server_default=""),
+        sa.Column("request_ids", Text, nullable=False, server_default=""),
         sa.Column("attributes", sa.LargeBinary, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_series"),
         sa.UniqueConstraint("study_id", "series_uid", name="uq_series_study_id_series_uid"),
@@ -154,6 +152,52 @@ def _series() -> None:
         sa.Column("revision", sa.BigInteger, nullable=False, server_default="0"),
         sa.PrimaryKeyConstraint("series_id", name="pk_series_state"),
     )
+
+
+STUDY_TEXTS = (
+    "patient_name",
+    "patient_name_ideographic",
+    "patient_name_phonetic",
+    "patient_name_words",
+    "patient_id",
+    "accession_number",
+    "study_description",
+    "study_id",
+    "referring_physician_name",
+    "referring_physician_name_ideographic",
+    "referring_physician_name_phonetic",
+    "referring_physician_name_words",
+)
+SERIES_TEXTS = ("series_description", "request_ids")
+
+
+def _text_indexes() -> None:
+    """Make the indexes for parts of text: trigrams, where the server has them and lets us."""
+    if op.get_bind().dialect.name == "sqlite":
+        order = [sa.desc("study_date"), sa.desc("study_time"), "study_uid"]
+        op.create_index("ix_studies_texts", "studies", ["organisation_id", *order, *STUDY_TEXTS])
+        op.create_index(
+            "ix_series_request_ids", "series", ["request_ids"], sqlite_where=sa.text("request_ids <> ''")
+        )
+    elif _trigrams():
+        for table, columns in (("studies", STUDY_TEXTS), ("series", SERIES_TEXTS)):
+            op.create_index(
+                f"ix_{table}_trigrams",
+                table,
+                list(columns),
+                postgresql_using="gin",
+                postgresql_ops=dict.fromkeys(columns, "gin_trgm_ops"),
+            )
+
+
+def _trigrams() -> bool:
+    try:
+        with op.get_bind().begin_nested():
+            op.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
+    except sa.exc.DBAPIError as error:
+        log.warning("pg_trgm cannot be had, so searches inside names will be slower: %s", error.orig)
+        return False
+    return True
 
 
 def _instances() -> None:

@@ -31,6 +31,10 @@ def _engine(url: str) -> sa.Engine:
     return sa.create_engine(url, poolclass=sa.NullPool)
 
 
+def _is_for(index: sa.Index, dialect: str = "postgresql") -> bool:
+    return index._ddl_if is None or index._ddl_if.dialect == dialect  # no public way to ask
+
+
 def test_upgrade_builds_the_schema(empty_url: str) -> None:
     assert migrate.revision(empty_url) is None
     assert not migrate.is_current(empty_url)
@@ -42,7 +46,7 @@ def test_upgrade_builds_the_schema(empty_url: str) -> None:
         )  # SQLite's expressions cannot be reflected: see the next
         options = {
             "compare_server_default": real,
-            "include_object": lambda _object, _name, kind, *_others: real or kind != "index",
+            "include_object": lambda item, _name, kind, *_others: kind != "index" or (real and _is_for(item)),
         }
         assert compare_metadata(MigrationContext.configure(connection, opts=options), metadata) == []
         assert connection.scalar(sa.text("SELECT name FROM organisations WHERE id = 1")) == "default"
