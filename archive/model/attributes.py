@@ -107,6 +107,7 @@ INSTANCE_ATTRIBUTES = _table(
     CompletionFlag 0040A491 CS
     VerificationFlag 0040A493 CS
     DocumentTitle 00420010 ST
+    MIMETypeOfEncapsulatedDocument 00420012 LO
     ContentLabel 00700080 CS
     ContentDescription 00700081 LO
     """,

@@ -1,0 +1,81 @@
+"""Builds the services from the settings, once a process. Importing it opens nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from archive.index.engine import Database
+from archive.services.bulkdata import BulkdataService
+from archive.services.delete import DeleteService
+from archive.services.frames import FramesService
+from archive.services.housekeeping import HousekeepingService
+from archive.services.metadata import MetadataService
+from archive.services.retrieve import RetrieveService
+from archive.services.search import SearchService
+from archive.services.store import StoreService
+from archive.settings import Settings
+from storage.contract import ObjectStore
+from storage.open import open_store
+
+_OBJECT_THREADS = 16
+"""Threads of a process that read and write objects while requests go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """One of each use case, sharing one database and one object store."""
+
+    settings: Settings
+    database: Database
+    objects: ObjectStore
+    executor: ThreadPoolExecutor
+    store: StoreService
+    search: SearchService
+    retrieve: RetrieveService
+    metadata: MetadataService
+    frames: FramesService
+    bulkdata: BulkdataService
+    delete: DeleteService
+    housekeeping: HousekeepingService
+
+    def close(self) -> None:
+        """Give back threads and connections."""
+        self.executor.shutdown()
+        self.objects.close()
+        self.database.close()
+
+
+Observe = Callable[[str, float, str], None]
+"""Called with an operation of the object store, its seconds, and "ok" or what went wrong."""
+
+
+def build(settings: Settings, observe: Observe | None = None) -> Services:
+    """Build everything. Connections are made when they are first needed."""
+    database = Database(
+        settings.database_url,
+        pool=settings.database_pool or settings.threads + 2,
+        timeout=settings.database_timeout,
+    )
+    objects = open_store(
+        settings.storage_url,
+        connections=settings.threads + _OBJECT_THREADS,
+        timeout=settings.store_timeout,
+        observe=observe,
+    )
+    executor = ThreadPoolExecutor(_OBJECT_THREADS, thread_name_prefix="objects")
+    return Services(
+        settings=settings,
+        database=database,
+        objects=objects,
+        executor=executor,
+        store=StoreService(database, objects, settings, executor),
+        search=SearchService(database, settings, objects),
+        retrieve=RetrieveService(database, objects, executor),
+        metadata=MetadataService(database, objects),
+        frames=FramesService(database, objects),
+        bulkdata=BulkdataService(database, objects),
+        delete=DeleteService(database, objects, settings),
+        housekeeping=HousekeepingService(database, objects, settings),
+    )

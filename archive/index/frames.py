@@ -1,0 +1,40 @@
+"""Where the frames of an instance lie: one row, whatever the number of frames."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from archive.index.engine import Database
+from archive.index.records import INSTANCE_JOIN, to_instance
+from archive.index.retrieve import select_one
+from archive.index.schema import frame_blocks, instances
+from archive.model.instance import FRAMES_PER_BLOCK, FrameBlock, StoredInstance
+from archive.model.level import Place
+from archive.model.principal import Principal
+
+
+def instance_with_block(
+    database: Database, principal: Principal, place: Place, frame: int
+) -> tuple[StoredInstance, FrameBlock | None]:
+    """Return an instance and the block that holds `frame` (from 1); None for native pixels or no such frame."""
+    first = (frame - 1) // FRAMES_PER_BLOCK * FRAMES_PER_BLOCK + 1
+    blocks = INSTANCE_JOIN.outerjoin(
+        frame_blocks, sa.and_(frame_blocks.c.instance_id == instances.c.id, frame_blocks.c.first_frame == first)
+    )
+    columns = (frame_blocks.c.first_frame, frame_blocks.c.frames, frame_blocks.c.ranges)
+    with database.read() as connection:
+        row = select_one(connection, principal, place, blocks, columns)
+    block = None if row.first_frame is None else FrameBlock(row.first_frame, row.frames, row.ranges)
+    return to_instance(row), block
+
+
+def more_blocks(database: Database, instance: StoredInstance, frames: list[int]) -> dict[int, FrameBlock]:
+    """Return the blocks that hold `frames`, by the number of their first frame."""
+    firsts = sorted({(frame - 1) // FRAMES_PER_BLOCK * FRAMES_PER_BLOCK + 1 for frame in frames})
+    with database.read() as connection:
+        rows = connection.execute(
+            sa.select(frame_blocks).where(
+                frame_blocks.c.instance_id == instance.id, frame_blocks.c.first_frame.in_(firsts)
+            )
+        )
+        return {row.first_frame: FrameBlock(row.first_frame, row.frames, row.ranges) for row in rows}

@@ -1,0 +1,262 @@
+"""Write instances: all rows of one request in one transaction, in key order.
+
+What may happen to an instance is in `Verdict`. Study values come from the first stored live instance that has
+one; a later instance that names another patient is flagged. Stored objects are never touched here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from itertools import islice
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from archive.dicom.read import READER_VERSION
+from archive.index import search_attributes
+from archive.index.dialect import insert
+from archive.index.folding import instance_columns
+from archive.index.organisations import organisation_id
+from archive.index.records import INSTANCE_COLUMNS, INSTANCE_JOIN, pack_bulk_values, pack_pixels, to_instance
+from archive.index.schema import (
+    frame_blocks,
+    instance_bulk,
+    instance_metadata,
+    instances,
+    retired_objects,
+    series_state,
+    study_state,
+)
+from archive.index.store_parents import Parents
+from archive.model.attributes import INSTANCE_ATTRIBUTES
+from archive.model.instance import Reading, StoredInstance
+from archive.model.principal import Principal
+
+BATCH = 200
+
+
+class Verdict(Enum):
+    """What became of an instance in the index."""
+
+    NEW = "new"
+    REPLACED = "replaced"
+    ALREADY = "already"  # another request stored the same bytes first
+    DUPLICATE = "duplicate"  # another request stored other bytes first
+    ELSEWHERE = "elsewhere"  # the SOP Instance UID is in another study or series
+
+
+@dataclass(frozen=True, slots=True)
+class NewInstance:
+    """An instance whose objects are durable. `metadata` is None where it is in a derived object."""
+
+    reading: Reading
+    object_key: str
+    size: int
+    sha256: str
+    inflated: bool
+    metadata: bytes | None
+    replace: bool  # take the place of whatever is there under the same UID
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The verdict on one instance. `retired_key` is the object that it replaced, no longer live."""
+
+    verdict: Verdict
+    patient_conflict: bool = False
+    retired_key: str | None = None
+
+
+def find(connection: Connection, principal: Principal, sop_uids: Sequence[str]) -> dict[str, StoredInstance]:
+    """Return the caller's live instances among `sop_uids`, by SOP Instance UID."""
+    organisation = organisation_id(connection, principal.organisation)
+    rows = connection.execute(
+        sa.select(*INSTANCE_COLUMNS)
+        .select_from(INSTANCE_JOIN)
+        .where(instances.c.organisation_id == organisation, instances.c.sop_uid.in_(sop_uids))
+    )
+    return {row.sop_uid: to_instance(row) for row in rows}
+
+
+def write(
+    connection: Connection, principal: Principal, new: Iterable[NewInstance], *, keep: timedelta
+) -> dict[str, Written]:
+    """Write the rows of a request and return the verdict on each SOP Instance UID.
+
+    `new` comes in order of (study, series, instance) UID, so that two requests lock rows in the same order;
+    `keep` is how long replaced bytes stay.
+    """
+    organisation = organisation_id(connection, principal.organisation)
+    chosen = search_attributes.paths(connection)
+    verdicts: dict[str, Written] = {}
+    tally = _Tally()
+    for batch in _batches(new, BATCH):
+        parents = Parents(connection, organisation, [each.reading for each in batch])
+        tally.new_series(parents.new_series)
+        taken = _insert(connection, organisation, parents, batch)
+        for each in batch:
+            uid = each.reading.identity.sop_uid
+            if uid in taken:
+                written = Written(Verdict.NEW, parents.conflicts(each.reading))
+                tally.stored(*parents.ids(each.reading), 1)
+            else:
+                written = _meet(connection, organisation, parents, each, keep)
+                if written.verdict is Verdict.REPLACED:
+                    tally.stored(*parents.ids(each.reading), 0)
+                    taken[uid] = _instance_id(connection, organisation, uid)
+            verdicts[uid] = written
+        _insert_parts(connection, batch, taken)
+        search_attributes.insert_values(connection, chosen, [(taken[u], e) for u, e in _written(batch, taken)])
+    tally.write(connection)
+    return verdicts
+
+
+def _written(batch: list[NewInstance], taken: dict[str, int]) -> Iterator[tuple[str, NewInstance]]:
+    return ((e.reading.identity.sop_uid, e) for e in batch if e.reading.identity.sop_uid in taken)
+
+
+def _batches(items: Iterable[NewInstance], size: int) -> Iterator[list[NewInstance]]:
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch
+
+
+def _values(organisation: int, parents: Parents, new: NewInstance) -> dict[str, Any]:
+    reading = new.reading
+    study_id, series_id = parents.ids(reading)
+    own = {a.tag: reading.attributes[a.tag] for a in INSTANCE_ATTRIBUTES if a.tag in reading.attributes}
+    return {
+        "organisation_id": organisation,
+        "study_id": study_id,
+        "series_id": series_id,
+        "sop_uid": reading.identity.sop_uid,
+        "sop_class_uid": reading.identity.sop_class_uid,
+        "transfer_syntax_uid": reading.transfer_syntax_uid,
+        "object_key": new.object_key,
+        "size": new.size,
+        "sha256": new.sha256,
+        "dataset_offset": reading.dataset_offset,
+        "inflated": new.inflated,
+        "pixels": pack_pixels(reading.pixels),
+        "attributes": orjson.dumps(own),
+        "stored_at": datetime.now(UTC),
+        **instance_columns(reading.attributes),
+    }
+
+
+def _insert(
+    connection: Connection, organisation: int, parents: Parents, batch: list[NewInstance]
+) -> dict[str, int]:
+    """Insert the instances that are new; return their row ids by SOP Instance UID."""
+    statement = (
+        insert(connection, instances)
+        .on_conflict_do_nothing(index_elements=["organisation_id", "sop_uid"])
+        .returning(instances.c.sop_uid, instances.c.id)
+    )
+    rows = connection.execute(statement, [_values(organisation, parents, each) for each in batch])
+    return {row.sop_uid: row.id for row in rows}
+
+
+def _meet(
+    connection: Connection, organisation: int, parents: Parents, new: NewInstance, keep: timedelta
+) -> Written:
+    """Decide about an instance whose UID is taken; replace it where that is wanted."""
+    uid = new.reading.identity.sop_uid
+    row = connection.execute(
+        sa.select(instances)
+        .where(instances.c.organisation_id == organisation, instances.c.sop_uid == uid)
+        .with_for_update()
+    ).one()
+    study_id, series_id = parents.ids(new.reading)
+    if (row.study_id, row.series_id) != (study_id, series_id):
+        return Written(Verdict.ELSEWHERE)
+    if not new.replace:
+        return Written(Verdict.ALREADY if row.sha256 == new.sha256 else Verdict.DUPLICATE)
+    connection.execute(
+        sa.update(instances).where(instances.c.id == row.id).values(_values(organisation, parents, new))
+    )
+    for table in (instance_metadata, instance_bulk, frame_blocks):
+        connection.execute(sa.delete(table).where(table.c.instance_id == row.id))
+    search_attributes.forget(connection, row.id)
+    now = datetime.now(UTC)
+    identity = new.reading.identity
+    connection.execute(
+        sa.insert(retired_objects).values(
+            object_key=row.object_key,
+            organisation_id=organisation,
+            study_uid=identity.study_uid,
+            series_uid=identity.series_uid,
+            sop_uid=uid,
+            reason="replaced",
+            retired_at=now,
+            remove_after=now + keep,
+        )
+    )
+    return Written(Verdict.REPLACED, parents.conflicts(new.reading), retired_key=row.object_key)
+
+
+def _instance_id(connection: Connection, organisation: int, uid: str) -> int:
+    statement = sa.select(instances.c.id).where(
+        instances.c.organisation_id == organisation, instances.c.sop_uid == uid
+    )
+    return connection.execute(statement).scalar_one()
+
+
+def _insert_parts(connection: Connection, batch: list[NewInstance], taken: dict[str, int]) -> None:
+    """Insert what belongs to the instances: metadata, bulk value ranges, frame ranges."""
+    mine = [(taken[uid], each) for uid, each in _written(batch, taken)]
+    segments = [
+        {"instance_id": i, "segments": each.metadata, "reader_version": READER_VERSION} for i, each in mine
+    ]
+    bulk = [
+        {"instance_id": i, "ranges": pack_bulk_values(each.reading.bulk_values)}
+        for i, each in mine
+        if each.reading.bulk_values
+    ]
+    blocks = [
+        {"instance_id": i, "first_frame": block.first, "frames": block.count, "ranges": block.ranges}
+        for i, each in mine
+        for block in each.reading.frame_blocks
+    ]
+    for table, rows in ((instance_metadata, segments), (instance_bulk, bulk), (frame_blocks, blocks)):
+        if rows:
+            connection.execute(sa.insert(table), rows)
+
+
+class _Tally:
+    """What a request adds to the narrow tables, written once at its end."""
+
+    def __init__(self) -> None:
+        self._studies: dict[int, list[int]] = {}  # study id: series, instances
+        self._series: dict[int, int] = {}
+
+    def new_series(self, pairs: Iterable[tuple[int, int]]) -> None:
+        for study_id, series_id in pairs:
+            self._studies.setdefault(study_id, [0, 0])[0] += 1
+            self._series.setdefault(series_id, 0)
+
+    def stored(self, study_id: int, series_id: int, instances_added: int) -> None:
+        self._studies.setdefault(study_id, [0, 0])[1] += instances_added
+        self._series[series_id] = self._series.get(series_id, 0) + instances_added
+
+    def write(self, connection: Connection) -> None:
+        studies = [
+            {"study_id": i, "series": s, "instances": n, "revision": 1}
+            for i, (s, n) in sorted(self._studies.items())
+        ]
+        many = [{"series_id": i, "instances": n, "revision": 1} for i, n in sorted(self._series.items())]
+        for table, key, rows in ((study_state, "study_id", studies), (series_state, "series_id", many)):
+            if not rows:
+                continue
+            statement = insert(connection, table)
+            added = {
+                column.name: column + statement.excluded[column.name]
+                for column in table.columns
+                if column.name != key
+            }
+            connection.execute(statement.on_conflict_do_update(index_elements=[key], set_=added), rows)

@@ -1,0 +1,1 @@
+"""Background work: loops that call services. No SQL, no HTTP."""

@@ -1,0 +1,79 @@
+"""Bulk values: the byte ranges that metadata refers to by BulkDataURI."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from archive.dicom.byte_order import swap_words, word_size
+from archive.errors import NotFound
+from archive.index.bulkdata import bulk_values
+from archive.index.engine import Database
+from archive.model.instance import BulkValue, StoredInstance
+from archive.model.level import Place
+from archive.model.principal import Principal
+from storage.contract import ObjectReader, ObjectStore
+
+_BLOCK = 2**20
+_DOCUMENT, _DOCUMENT_TYPE = "00420011", "00420012"
+_PIXELS = frozenset({"7FE00010", "7FE00008", "7FE00009"})
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One bulk value of an instance. `media_type` is that of a document, None where there is nothing to say."""
+
+    instance: StoredInstance
+    value: BulkValue
+    media_type: str | None
+
+    @property
+    def is_encapsulated_pixels(self) -> bool:
+        """Tell whether the value is frames in fragments, which have no length of their own."""
+        return self.value.path in _PIXELS and self.value.length < 0
+
+
+class BulkdataService:
+    """Finds and reads bulk values."""
+
+    def __init__(self, database: Database, objects: ObjectStore) -> None:
+        self.database = database
+        self.objects = objects
+
+    def find(self, principal: Principal, place: Place, path: str) -> Found:
+        """Find the value at the end of a BulkDataURI; raise NotFound or Gone."""
+        for found in self.find_all(principal, place):
+            if found.value.path == path:
+                return found
+        raise NotFound(f"{place} has no bulk value at {path}")
+
+    def find_all(self, principal: Principal, place: Place) -> list[Found]:
+        """Find every bulk value of an instance, in the order of its data set."""
+        row = bulk_values(self.database, principal, place)
+        named = row.attributes.get(_DOCUMENT_TYPE, {}).get("Value") or [None]
+        return [
+            Found(row.instance, value, named[0] if value.path == _DOCUMENT else None) for value in row.values
+        ]
+
+    def read(self, found: Found, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """Give the value's bytes from `start`, little endian, in pieces (PS3.18 8.7.3.3.2)."""
+        value = found.value
+        stop = value.length if length is None else start + length
+        word = word_size(value.vr) if value.big_endian else 1
+        first = start - start % word  # words are swapped whole
+        last = min(-(-stop // word) * word, value.length)
+        key = found.instance.inflated_key or found.instance.object_key
+        with self.objects.open(key, value.offset + first, last - first) as reader:
+            at = first
+            while block := _whole_words(reader, word):
+                swapped = swap_words(block, word)
+                yield swapped[max(start - at, 0) : stop - at]
+                at += len(block)
+
+
+def _whole_words(reader: ObjectReader, word: int) -> bytes:
+    """Read a block that ends with a word; only the last one of a value may not."""
+    block = reader.read(_BLOCK)
+    while len(block) % word and (more := reader.read(word - len(block) % word)):
+        block += more
+    return block

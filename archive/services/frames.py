@@ -1,0 +1,125 @@
+"""Frames of an instance: one row look-up, and one ranged read for frames that lie near each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from archive.errors import NotDecodable, NotFound
+from archive.imaging import decode, encapsulated, native
+from archive.imaging.runs import Range, Run, join_ranges
+from archive.index.engine import Database
+from archive.index.frames import instance_with_block, more_blocks
+from archive.model.instance import FRAMES_PER_BLOCK, FrameBlock, Pixels, StoredInstance
+from archive.model.level import Place
+from archive.model.principal import Principal
+from storage.contract import ObjectStore
+from storage.errors import ObjectDamaged
+
+_GAP = 2**16  # bytes read in vain rather than asking the store once more
+_RUN = 2**22  # bytes of one read
+_WHOLE = 2**24  # a native frame longer than this is passed on in pieces
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame on its way out; `chunks` may be gone through once."""
+
+    number: int
+    length: int
+    chunks: Iterable[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An instance and the frames asked for, which it has. `first_block` saves a second look-up."""
+
+    instance: StoredInstance
+    pixels: Pixels
+    numbers: Sequence[int]
+    first_block: FrameBlock | None
+
+
+class FramesService:
+    """Finds, reads and decodes frames."""
+
+    def __init__(self, database: Database, objects: ObjectStore) -> None:
+        self.database = database
+        self.objects = objects
+
+    def find(self, principal: Principal, place: Place, numbers: Sequence[int] | None) -> Found:
+        """Find frames by number, counted from 1, or all of them; raise NotFound (or Gone) for what is not there."""
+        first = numbers[0] if numbers else 1
+        instance, block = instance_with_block(self.database, principal, place, first)
+        pixels = instance.pixels
+        if pixels is None:
+            raise NotFound(f"{place} has no pixel data")
+        for number in numbers or ():
+            if number > pixels.frames:
+                raise NotFound(f"frame {number} does not exist: {place} has {pixels.frames}")
+        return Found(instance, pixels, numbers or range(1, pixels.frames + 1), block)
+
+    def stored(self, found: Found) -> Iterator[Frame]:
+        """Give the frames as they are stored; native ones little endian (PS3.18 8.7.3.3.2), in the order asked for."""
+        known = {} if found.first_block is None else {found.first_block.first: found.first_block}
+        for start in range(0, len(found.numbers), FRAMES_PER_BLOCK):
+            numbers = found.numbers[start : start + FRAMES_PER_BLOCK]
+            ranges = self._ranges(found, numbers, known)
+            number = iter(numbers)
+            for run in join_ranges(ranges, gap=_GAP, limit=_RUN):
+                yield from self._read(found, run, number)
+
+    def decoded(self, found: Found) -> Iterator[Frame]:
+        """Give the frames as native pixels, little endian."""
+        if not found.pixels.encapsulated:
+            yield from self.stored(found)
+            return
+        syntax = found.instance.transfer_syntax_uid
+        for frame in self.stored(found):
+            value = decode.decode_frame(b"".join(frame.chunks), syntax, found.pixels, frame.number)
+            yield Frame(frame.number, len(value), (value,))
+
+    def _ranges(self, found: Found, numbers: Sequence[int], known: dict[int, FrameBlock]) -> list[Range]:
+        if not found.pixels.encapsulated:
+            return [native.frame_range(found.pixels, number) for number in numbers]
+        firsts = {_first_of(number) for number in numbers}
+        if not firsts <= known.keys():
+            known.clear()
+            known.update(more_blocks(self.database, found.instance, list(numbers)))
+        if not firsts <= known.keys():
+            raise NotDecodable(
+                "where each frame begins cannot be told from the fragments of this instance; "
+                "the instance itself can be retrieved as stored"
+            )
+        return [encapsulated.frame_range([known[_first_of(number)]], number) for number in numbers]
+
+    def _read(self, found: Found, run: Run, numbers: Iterator[int]) -> Iterator[Frame]:
+        key = found.instance.inflated_key or found.instance.object_key
+        pixels = found.pixels
+        if run.length > _WHOLE and not pixels.encapsulated and not pixels.big_endian:
+            yield self._in_pieces(key, pixels, run, next(numbers))
+            return
+        data = self.objects.read(key, run.offset, run.length)
+        for member in run.members:
+            number, part = next(numbers), run.cut(data, member)
+            if len(part) != member[1]:
+                raise ObjectDamaged(f"{key} ends before frame {number}")
+            if pixels.encapsulated:
+                value = encapsulated.frame_value(part, number)
+            else:
+                value = native.frame_value(pixels, number, part)
+            yield Frame(number, len(value), (value,))
+
+    def _in_pieces(self, key: str, pixels: Pixels, run: Run, number: int) -> Frame:
+        if native.bits_per_frame(pixels) % 8:
+            raise NotDecodable(f"frame {number} is too long to be moved to the beginning of a byte")
+        return Frame(number, run.length, self._pieces(key, run))
+
+    def _pieces(self, key: str, run: Run) -> Iterator[bytes]:
+        with self.objects.open(key, run.offset, run.length) as reader:
+            while block := reader.read(2**20):
+                yield block
+
+
+def _first_of(number: int) -> int:
+    return (number - 1) // FRAMES_PER_BLOCK * FRAMES_PER_BLOCK + 1
