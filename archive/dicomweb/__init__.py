@@ -1,0 +1,1 @@
+"""The grammar of PS3.18, without I/O: media types, negotiation, multipart, parameters, responses."""

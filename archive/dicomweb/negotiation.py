@@ -1,0 +1,320 @@
+"""What is sent for what a client accepts (PS3.18 8.7): tables of offers, and the choice among them.
+
+The order of preference is the client's q, then how specific the range is, then the client's order, then ours.
+Whether a codec exists is the caller's knowledge: `targets` are the transfer syntaxes it can encode to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from archive.dicomweb.headers import MediaRange, is_utf8
+from archive.dicomweb.media_types import (
+    BY_UID,
+    DEFAULT_SYNTAX,
+    DICOM,
+    EXPLICIT_LITTLE,
+    FRAME_MEDIA_TYPES,
+    JSON,
+    MULTIPART,
+    NEVER_MADE,
+    OCTET_STREAM,
+    WADL,
+    XML,
+    ZIP,
+    TransferSyntax,
+    transfer_syntax,
+)
+from archive.errors import NotAcceptable
+from archive.model.level import Level
+
+AS_STORED = "*"
+UNNAMED = ""
+"""In place of a transfer syntax: the client names none, so the default of PS3.18 8.7.3 holds."""
+
+MAX_NATIVE = 2**32 - 2  # the longest value of Pixel Data in Explicit VR Little Endian (PS3.5 7.1.1)
+
+
+class Container(Enum):
+    """How data sets or frames are put into a body."""
+
+    MULTIPART = "multipart"
+    SINGLE = "single"
+    ZIP = "zip"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One form in which a resource can be sent. `loose`: also to those who ask for the bare media type."""
+
+    container: Container
+    media_type: str
+    loose: bool = False
+
+    def __str__(self) -> str:
+        return (
+            f'{MULTIPART}; type="{self.media_type}"'
+            if self.container is Container.MULTIPART
+            else self.media_type
+        )
+
+
+class Resource(Enum):
+    """The kinds of answer, each with a row of OFFERS."""
+
+    STUDY = "study"
+    SERIES = "series"
+    INSTANCE = "instance"
+    METADATA = "metadata"
+    SEARCH = "search"
+    STORE = "store"
+    FRAMES = "frames"
+    FRAME = "frame"
+    BULKDATA = "bulkdata"
+    PIXELDATA = "pixeldata"
+    CAPABILITIES = "capabilities"
+
+
+_MANY = (Offer(Container.MULTIPART, DICOM), Offer(Container.ZIP, ZIP))
+_LISTS = (Offer(Container.SINGLE, JSON), Offer(Container.MULTIPART, XML, loose=True))
+_FRAMES = tuple(Offer(Container.MULTIPART, name) for name in FRAME_MEDIA_TYPES)
+
+OFFERS: dict[Resource, tuple[Offer, ...]] = {
+    Resource.STUDY: _MANY,
+    Resource.SERIES: _MANY,
+    Resource.INSTANCE: (_MANY[0], Offer(Container.SINGLE, DICOM), _MANY[1]),
+    Resource.METADATA: _LISTS,
+    Resource.SEARCH: _LISTS,
+    Resource.STORE: (Offer(Container.SINGLE, JSON), Offer(Container.SINGLE, XML)),
+    Resource.FRAMES: _FRAMES,
+    Resource.FRAME: (*_FRAMES, *(Offer(Container.SINGLE, name) for name in FRAME_MEDIA_TYPES)),
+    Resource.BULKDATA: (Offer(Container.MULTIPART, OCTET_STREAM), Offer(Container.SINGLE, OCTET_STREAM)),
+    Resource.PIXELDATA: _FRAMES,
+    Resource.CAPABILITIES: (Offer(Container.SINGLE, WADL), Offer(Container.SINGLE, JSON)),
+}
+"""The first of a row is what a client gets that accepts anything, except that BULKDATA and FRAME depend."""
+
+
+def not_acceptable(resource: Resource, message: str = "") -> NotAcceptable:
+    """Return the error that says what is offered for a resource."""
+    offered = tuple(str(offer) for offer in OFFERS[resource])
+    return NotAcceptable(message or f"{resource.value} cannot be sent in what Accept names", offered=offered)
+
+
+def _fits(pattern: str, name: str) -> int | None:
+    """Return how specific a range of media types is that a name fits (3 the name, 1 anything), or None."""
+    if pattern == name:
+        return 3
+    if pattern == "*/*":
+        return 1
+    return 2 if pattern.endswith("/*") and name.startswith(pattern[:-1]) else None
+
+
+def _wanted(accepted: MediaRange) -> tuple[Container | None, str]:
+    """Return the container that a range asks for, None if any, and the range of what is in it."""
+    name = accepted.media.name
+    if name == "*/*":
+        return None, name
+    if name == "multipart/*":
+        return Container.MULTIPART, "*/*"
+    if name == MULTIPART:
+        return Container.MULTIPART, accepted.media.get("type") or "*/*"
+    return Container.SINGLE, name
+
+
+def _specificity(accepted: MediaRange, offer: Offer) -> int | None:
+    container, pattern = _wanted(accepted)
+    if container is None:
+        return 0
+    wants_parts = container is Container.MULTIPART
+    if wants_parts != (offer.container is Container.MULTIPART) and not (offer.loose and not wants_parts):
+        return None
+    charset = accepted.media.get("charset")
+    if charset is not None and offer.media_type in {JSON, XML} and not is_utf8(charset):
+        return None
+    return _fits(pattern, offer.media_type)
+
+
+def _ranges_for(accept: Sequence[MediaRange], offer: Offer) -> list[tuple[int, MediaRange]]:
+    """Return the liked ranges that an offer fits, each with how specific it is, the most specific first.
+
+    The most specific range decides how much the offer is liked, and whether at all (RFC 9110 12.5.1).
+    """
+    fitting = [(fit, each) for each in accept if (fit := _specificity(each, offer)) is not None]
+    fitting.sort(key=lambda pair: (-pair[0], -pair[1].q))
+    if not fitting or fitting[0][1].q == 0:
+        return []
+    return [(fit, each) for fit, each in fitting if each.q > 0]
+
+
+def _ranked(accept: Sequence[MediaRange], offers: Sequence[Offer]) -> list[Offer]:
+    """Return the acceptable offers, the best first."""
+    scored = []
+    for place, offer in enumerate(offers):
+        ranges = _ranges_for(accept, offer)
+        if ranges:
+            fit, best = ranges[0]
+            scored.append((-best.q, -fit, accept.index(best), place, offer))
+    return [offer for *_, offer in sorted(scored, key=lambda row: row[:4])]
+
+
+def choose_text(accept: Sequence[MediaRange], resource: Resource) -> Offer:
+    """Choose the form of metadata, search results, a store response or capabilities."""
+    ranked = _ranked(accept, OFFERS[resource])
+    if not ranked:
+        raise not_acceptable(resource)
+    return ranked[0]
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceChoice:
+    """How instances are sent; `transfer_syntaxes` in order of preference, with AS_STORED and UNNAMED."""
+
+    container: Container
+    transfer_syntaxes: tuple[str, ...]
+
+
+_BY_LEVEL = {Level.STUDY: Resource.STUDY, Level.SERIES: Resource.SERIES, Level.INSTANCE: Resource.INSTANCE}
+
+
+def choose_instances(accept: Sequence[MediaRange], level: Level) -> InstanceChoice:
+    """Choose the container and the transfer syntaxes of a study, a series or an instance."""
+    resource = _BY_LEVEL[level]
+    for offer in _ranked(accept, OFFERS[resource]):
+        named = [uid for _, each in _ranges_for(accept, offer) for uid in _syntaxes(each)]
+        syntaxes = tuple(uid for uid in dict.fromkeys(named) if uid not in NEVER_MADE)
+        if syntaxes:
+            return InstanceChoice(offer.container, syntaxes)
+    message = (
+        f"{resource.value} is sent as application/dicom; frames and bulk data have addresses of their own"
+    )
+    raise not_acceptable(resource, message)
+
+
+def _syntaxes(accepted: MediaRange) -> tuple[str, ...]:
+    return tuple(uid.strip() for uid in accepted.media.get_all("transfer-syntax")) or (UNNAMED,)
+
+
+def match_instance(
+    syntaxes: Sequence[str], stored: str, *, native_length: int = 0, targets: Collection[str] = ()
+) -> str | None:
+    """Return the transfer syntax in which a stored instance is sent; the stored one means byte for byte.
+
+    Where none is named, it is Explicit VR Little Endian, but lossy and video data stay, as does what is too
+    long for that (PS3.18 8.7.3); `native_length` is the length of the pixels in bytes. None: not acceptable.
+    """
+    row = transfer_syntax(stored)
+    can_decode = row.decodable and native_length <= MAX_NATIVE
+    for uid in syntaxes:
+        if uid in {AS_STORED, stored}:
+            return stored
+        if uid == UNNAMED:
+            return EXPLICIT_LITTLE if can_decode and not row.stays else stored
+        if row.decodable and (uid in targets or (uid == EXPLICIT_LITTLE and can_decode)):
+            return uid
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class FrameChoice:
+    """One acceptable form of frames: a range of media types, and a transfer syntax, AS_STORED or UNNAMED."""
+
+    container: Container
+    pattern: str
+    syntax: str
+
+
+@dataclass(frozen=True, slots=True)
+class FrameMatch:
+    """How the frames of one instance are sent. Explicit VR Little Endian means native pixels."""
+
+    container: Container
+    media_type: str
+    transfer_syntax: str
+
+
+def choose_frames(
+    accept: Sequence[MediaRange], count: int, resource: Resource = Resource.FRAMES
+) -> tuple[FrameChoice, ...]:
+    """Return the acceptable forms of frames, the best liked first; several frames are always multipart."""
+    liked = [each for each in accept if each.q > 0]
+    ordered = sorted(liked, key=lambda each: (-each.q, _wanted(each)[1].count("*")))
+    choices = tuple(choice for each in ordered for choice in _frame_choices(each, count))
+    if not choices:
+        raise not_acceptable(Resource.FRAME if count == 1 else resource)
+    return choices
+
+
+def _frame_choices(accepted: MediaRange, count: int) -> Iterator[FrameChoice]:
+    container, pattern = _wanted(accepted)
+    if container is Container.SINGLE and count != 1:
+        return
+    if any(_fits(pattern, name) for name in FRAME_MEDIA_TYPES):
+        for syntax in _syntaxes(accepted):
+            yield FrameChoice(container or Container.MULTIPART, pattern, syntax)
+
+
+def match_frames(
+    choices: Sequence[FrameChoice], stored: str, *, targets: Collection[str] = ()
+) -> FrameMatch | None:
+    """Return how frames stored in a transfer syntax are sent, None if in no acceptable form.
+
+    Native pixels are always little endian and called Explicit VR Little Endian (PS3.18 8.7.3.3.1), whatever
+    native syntax they are stored in.
+    """
+    row = transfer_syntax(stored)
+    for choice in choices:
+        if choice.syntax in {AS_STORED, UNNAMED}:
+            found = _match_unnamed(choice, row, targets)
+        else:
+            found = _match_named(choice, row, targets)
+        if found:
+            return FrameMatch(choice.container, *found)
+    return None
+
+
+def _match_unnamed(
+    choice: FrameChoice, row: TransferSyntax, targets: Collection[str]
+) -> tuple[str, str] | None:
+    exact_octets = choice.pattern == OCTET_STREAM
+    if row.compressed and exact_octets and choice.syntax == AS_STORED:
+        return OCTET_STREAM, row.uid
+    if row.compressed and not exact_octets and _fits(choice.pattern, row.media_type):
+        return row.media_type, row.uid
+    if not row.decodable:
+        return None
+    if _fits(choice.pattern, OCTET_STREAM):
+        return OCTET_STREAM, EXPLICIT_LITTLE
+    target = DEFAULT_SYNTAX.get(choice.pattern)
+    return (choice.pattern, target) if target in targets and target is not None else None
+
+
+def _match_named(
+    choice: FrameChoice, row: TransferSyntax, targets: Collection[str]
+) -> tuple[str, str] | None:
+    uid = choice.syntax
+    known = BY_UID.get(uid)
+    media_type = OCTET_STREAM if choice.pattern == OCTET_STREAM or known is None else known.media_type
+    if uid in NEVER_MADE or not _fits(choice.pattern, media_type):
+        return None
+    as_stored = uid == row.uid and row.compressed
+    made = row.decodable and (uid == EXPLICIT_LITTLE or uid in targets)
+    return (media_type, uid) if as_stored or made else None
+
+
+def choose_bulk(accept: Sequence[MediaRange], count: int = 1, media_type: str = OCTET_STREAM) -> Offer:
+    """Choose the form of bulk values; `media_type` is what a single value is known to be (a PDF document).
+
+    One value goes single-part to those who accept anything, so that a link to it works; several are always
+    multipart.
+    """
+    names = tuple(dict.fromkeys((media_type, OCTET_STREAM)))
+    offers = [Offer(Container.MULTIPART, name) for name in names]
+    if count == 1:
+        offers = [*(Offer(Container.SINGLE, name) for name in names), *offers]
+    ranked = _ranked(accept, offers)
+    if not ranked:
+        raise not_acceptable(Resource.BULKDATA)
+    return ranked[0]
