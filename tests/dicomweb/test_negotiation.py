@@ -30,6 +30,9 @@ UID = "1.2.840.10008.1.2"
 JPEG, SV1, JLS, J2K, HTJ2K, RLE = (f"{UID}.{tail}" for tail in ("4.50", "4.70", "4.80", "4.90", "4.201", "5"))
 MP4, JPIP, DEFLATED, BIG, PRIVATE = f"{UID}.4.102", f"{UID}.4.94", f"{UID}.1.99", f"{UID}.2", "1.3.6.1.4.1.1"
 
+PARTS = 'multipart/related;type="application/dicom"'
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
 INSTANCES = [
     # client, Accept, level, container, transfer syntaxes
     ("curl, dicomtrolley", "*/*", Level.STUDY, M, (UNNAMED,)),
@@ -86,23 +89,21 @@ INSTANCES = [
     ),
     (
         "q other way",
-        'application/dicom, multipart/related;type="application/dicom";q=0',
+        f"application/dicom, {PARTS};q=0",
         Level.INSTANCE,
         S,
         (UNNAMED,),
     ),
     (
         "several",
-        f'multipart/related;type="application/dicom";transfer-syntax={JLS};q=0.5, '
-        f'multipart/related;type="application/dicom";transfer-syntax={J2K}, */*;q=0.1',
+        f"{PARTS};transfer-syntax={JLS};q=0.5, {PARTS};transfer-syntax={J2K}, */*;q=0.1",
         Level.STUDY,
         M,
         (J2K, JLS, UNNAMED),
     ),
     (
         "never made",
-        f'multipart/related;type="application/dicom";transfer-syntax={UID}, '
-        f'multipart/related;type="application/dicom";transfer-syntax={JLS}',
+        f"{PARTS};transfer-syntax={UID}, {PARTS};transfer-syntax={JLS}",
         Level.STUDY,
         M,
         (JLS,),
@@ -217,7 +218,7 @@ FRAMES = [
     ('multipart/related; type="image/jpeg"', JPEG, M, "image/jpeg", JPEG),
     ("multipart/related; type=image/jpeg; transfer-syntax=1.2.840.10008.1.2.4.70", SV1, M, "image/jpeg", SV1),
     (
-        'multipart/related; type="image/jls"; q=0.5, multipart/related; type="application/octet-stream"; q=0.9',
+        "multipart/related; type=image/jls; q=0.5, multipart/related; type=application/octet-stream; q=0.9",
         JLS,
         M,
         OCTETS,
@@ -227,11 +228,9 @@ FRAMES = [
     (f"*/*, {OCTETS}", JLS, S, OCTETS, EXPLICIT_LITTLE),
     # dicom-microscopy-viewer and wsidicom
     (
-        'multipart/related; type="image/jls"; transfer-syntax=1.2.840.10008.1.2.4.80, '
-        'multipart/related; type="image/jpeg"; transfer-syntax=1.2.840.10008.1.2.4.50, '
-        'multipart/related; type="application/octet-stream"; transfer-syntax=*',
+        f"multipart/related; type=image/jls; transfer-syntax={JLS}, image/jpeg; transfer-syntax={JPEG}",
         JPEG,
-        M,
+        S,
         "image/jpeg",
         JPEG,
     ),
