@@ -83,6 +83,12 @@ class Settings:
     port: int = setting(8042, _whole(1, 65535), "Port that `filmroom serve` listens on.")
     workers: int = setting(0, _whole(0, 256), "Worker processes of `filmroom serve`; 0: as the machine has cores.")
     threads: int = setting(8, _whole(1, 256), "Threads of each worker process.")
+    client_timeout: int = setting(
+        120, _whole(1, 86_400), "Seconds after which a client that neither sends nor takes bytes is given up."
+    )
+    stop_timeout: int = setting(
+        60, _whole(1, 86_400), "Seconds that requests and jobs have to end when `filmroom serve` is stopped."
+    )
     public_url: str = setting(
         "", _url, "Address that clients use, with any path before /dicom-web. Empty: taken from each request."
     )

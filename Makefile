@@ -1,0 +1,61 @@
+# Every target does its own set-up in .venv; all it needs is make and Python 3.11 or later.
+
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell for each in python3.11 python3.12 python3.13 python3 python; do \
+	$$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$each && break; done)
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+ARGS ?=
+
+.PHONY: help serve test services bench test-ceph check docs clean
+
+help:
+	@echo 'make serve      start the archive on this machine, data in ./data'
+	@echo 'make test       run every test, with a real PostgreSQL and a real S3 server'
+	@echo 'make check      run the linters: ruff, mypy, import-linter'
+	@echo 'make services   run the PostgreSQL and the S3 server of the tests in the foreground'
+	@echo 'make bench      measure'
+	@echo 'make test-ceph  run the storage tests on Ceph (Debian, as root)'
+	@echo 'make docs       make docs/settings.md again'
+	@echo 'make clean      remove what make has made; ./data stays'
+
+serve: $(VENV)/serve.stamp
+	@exec $(BIN)/filmroom serve
+
+test: $(VENV)/test.stamp
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+services: $(VENV)/test.stamp
+	@exec $(BIN)/python -m tests.services
+
+bench: $(VENV)/test.stamp
+	$(BIN)/python -m bench $(ARGS)
+
+test-ceph: $(VENV)/test.stamp
+	$(BIN)/python -m tests.ceph $(ARGS)
+
+check: $(VENV)/test.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+docs: $(VENV)/serve.stamp
+	env -i PATH="$$PATH" $(BIN)/filmroom settings --markdown > docs/settings.md
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
+
+$(BIN)/python:
+	@test -n '$(PYTHON)' || { echo 'Filmroom needs Python 3.11 or later; none was found in PATH.' >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+		echo '$(PYTHON) cannot make a virtual environment; on Debian: apt-get install python3-venv' >&2; exit 1; }
+
+$(VENV)/serve.stamp: setup.cfg constraints.txt | $(BIN)/python
+	$(INSTALL) --editable .
+	@touch $@
+
+$(VENV)/test.stamp: setup.cfg constraints.txt | $(BIN)/python
+	$(INSTALL) --editable '.[test,check]'
+	@touch $@ $(VENV)/serve.stamp
