@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
 
 from archive.dicomweb import moments
 from archive.dicomweb.attribute_names import keyword_of
+from archive.dicomweb.search_values import NUMBERS
 from archive.model.instance import Element
 
 GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
-NUMBERS = frozenset({"DS", "FD", "FL", "IS", "SL", "SS", "SV", "UL", "US", "UV"})
 _CONTROL = re.compile(r"[\n\t]")
 _COMBINING = re.compile("[\u0300-\u036f]")
 _UNSENDABLE = re.compile("[\0\ud800-\udfff]")  # PostgreSQL takes no NUL, and UTF-8 no lone surrogate
@@ -142,6 +142,30 @@ def name_forms(value: Any) -> tuple[str, str, str]:
 def name_group(text: str) -> str:
     """Return one folded component group: blanks around components and carets at the end do not count."""
     return "^".join(part.strip() for part in without_case(text).split("^")).rstrip("^")
+
+
+def name_patterns(text: str) -> list[tuple[str, ...]]:
+    """Return what each component group of a name must be like, for the text of a query.
+
+    One list of patterns, of which one must match, for each group that the query names; none where the group
+    may be anything. A query without `=` names no group: its one list is for any group (PS3.4 C.2.2.2.1.1).
+    """
+    return [_group_patterns(group) for group in text.split("=")[:3]]
+
+
+def _group_patterns(text: str) -> tuple[str, ...]:
+    pattern = name_group(text)
+    if not pattern.strip("*"):
+        return ()
+    # Carets at the end do not count, so "doe^*" also finds the name that is "doe" alone.
+    bare = pattern.removesuffix("*").rstrip("^")
+    return (pattern, bare) if pattern.endswith("^*") and bare else (pattern,)
+
+
+def query_words(words: Iterable[str]) -> list[str]:
+    """Return the words of a fuzzy query in the form of `name_words`; they may hold wildcards."""
+    parts = (part for word in words for part in _BETWEEN_WORDS.split(_without_accents(word)))
+    return [part for part in parts if part.strip("*")]
 
 
 def name_words(*groups: str) -> str:
