@@ -224,10 +224,6 @@ def _parse_headers(block: bytes) -> dict[str, str]:
     return headers
 
 
-PART_END = b"\r\n"
-"""What follows the bytes of each part."""
-
-
 def new_boundary() -> str:
     """Return a boundary that occurs in no body, but for a chance of one in 2**128."""
     return "filmroom-" + secrets.token_hex(16)
@@ -247,7 +243,7 @@ def part_content_type(media_type: str, transfer_syntax: str | None = None) -> st
 def part_head(
     boundary: str, content_type: str, *, location: str | None = None, length: int | None = None
 ) -> bytes:
-    """Return what stands before the bytes of a part; PART_END follows them."""
+    """Return what stands before the bytes of a part, the line break that ends the part before included."""
     lines = [f"--{boundary}", f"Content-Type: {content_type}"]
     if length is not None:
         lines.append(f"Content-Length: {length}")
@@ -255,9 +251,9 @@ def part_head(
         lines.append(f"Content-Location: {location}")
     if any("\r" in line or "\n" in line for line in lines):
         raise ValueError("a header of a part cannot hold a line break")
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+    return ("\r\n" + "\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
 def closing(boundary: str) -> bytes:
     """Return what ends the body."""
-    return f"--{boundary}--\r\n".encode("ascii")
+    return f"\r\n--{boundary}--\r\n".encode("ascii")

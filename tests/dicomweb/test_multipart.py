@@ -10,7 +10,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from archive.dicomweb.multipart import (
-    PART_END,
     Data,
     MultipartParser,
     PartBegin,
@@ -112,8 +111,8 @@ def holds_a_delimiter(data: bytes) -> bool:
 def test_any_cut_gives_the_same_parts(
     parts: list[bytes], before: bytes, after: bytes, cuts: list[int]
 ) -> None:
-    written = (part_head("b", "text/plain") + data + PART_END for data in parts)
-    body = before + b"".join(written) + b"--b--" + after
+    written = (part_head("b", "text/plain") + data for data in parts)
+    body = before + b"".join(written) + b"\r\n--b--" + after
     edges = sorted({0, len(body), *(cut for cut in cuts if cut < len(body))})
     chunks = [body[low:high] for low, high in pairwise(edges)]
     assert [data for _, data in parse(chunks)] == parts
@@ -172,7 +171,7 @@ def test_what_is_written_is_read() -> None:
     assert boundary != new_boundary()
     content_type = part_content_type("image/jls", "1.2.840.10008.1.2.4.80")
     head = part_head(boundary, content_type, location="http://host/frames/1", length=3)
-    assert parse([head, b"ABC", PART_END, closing(boundary)], boundary) == [
+    assert parse([head, b"ABC", closing(boundary)], boundary) == [
         (
             {"content-type": content_type, "content-length": "3", "content-location": "http://host/frames/1"},
             b"ABC",
