@@ -14,9 +14,8 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.util import import_app
 
 from archive import __version__
-from archive.cli.common import read_settings
+from archive.cli.common import is_embedded, prepare, read_settings
 from archive.cli.server import gunicorn_options, make_metrics_folder
-from archive.index.migrate import is_current, upgrade
 from archive.settings import Settings, settings_table
 
 _SLOWEST_RESTART = 5.0  # seconds between two starts of a worker that keeps dying
@@ -30,15 +29,12 @@ def serve() -> None:
     tables are brought up to date and a worker for background jobs runs beside.
     """
     settings = read_settings()
-    embedded = settings.database_url.startswith("sqlite")
-    if embedded:
-        upgrade(settings.database_url)
-    elif not is_current(settings.database_url):
-        raise click.ClickException("the tables are not those of this release; run `filmroom migrate` first")
+    prepare(settings)
     make_metrics_folder()
-    jobs = JobsProcess(
-        wanted=settings.embedded_worker == "yes" or (settings.embedded_worker == "auto" and embedded)
+    wanted = (
+        is_embedded(settings) if settings.embedded_worker == "auto" else settings.embedded_worker == "yes"
     )
+    jobs = JobsProcess(wanted=wanted)
     Server(settings, jobs).run()
 
 
