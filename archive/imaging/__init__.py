@@ -1,0 +1,1 @@
+"""Pixels: native frames by arithmetic, encapsulated frames by their items, and the codecs."""
