@@ -5,11 +5,11 @@ Run `filmroom migrate` before it and `filmroom worker` beside it. Flags of the c
 
 import os
 
+from archive import log
 from archive.cli.server import gunicorn_options, make_metrics_folder
-from archive.log import configure
 from archive.settings import Settings
 
 _settings = Settings.from_environment(os.environ)
-configure(_settings.log_level)
+log.install(_settings.log_level)
 make_metrics_folder()
 globals().update(gunicorn_options(_settings))

@@ -61,18 +61,37 @@ def _title(error: BaseException) -> str:
     return name
 
 
-def configure(level: str) -> None:
+def install(level: str) -> None:
     """Send the log lines of this process where they belong; `level` is FILMROOM_LOG_LEVEL."""
-    errors = logging.StreamHandler(sys.stderr)
-    errors.setFormatter(JsonFormatter())
     root = logging.getLogger()
-    root.handlers[:] = [errors]
+    _add(root, _Handler("stderr"))
     root.setLevel(level.upper())
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
-    requests = logging.StreamHandler(sys.stdout)
-    requests.setFormatter(JsonFormatter())
     access = logging.getLogger(ACCESS_LOGGER)
-    access.handlers[:] = [requests]
+    _add(access, _Handler("stdout"))
     access.setLevel(logging.INFO)  # whatever the level of the rest: the access log is a record, not a remark
     access.propagate = False
+
+
+def _add(logger: logging.Logger, handler: logging.Handler) -> None:
+    if not any(isinstance(each, _Handler) for each in logger.handlers):
+        logger.addHandler(handler)
+
+
+class _Handler(logging.Handler):
+    """Writes to what sys.stdout or sys.stderr is at the time, one write a line."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._stream_name = name
+        self.setFormatter(JsonFormatter())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the line."""
+        try:
+            stream = getattr(sys, self._stream_name)
+            stream.write(self.format(record) + "\n")
+            stream.flush()
+        except Exception:  # noqa: BLE001 as logging's own handlers: a line that cannot be written harms no request
+            self.handleError(record)

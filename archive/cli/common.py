@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 
+from archive import log
 from archive.errors import Unavailable
 from archive.index.migrate import is_current, upgrade
-from archive.log import configure
 from archive.settings import Settings
 
 
 def read_settings() -> Settings:
     """Read the settings and send the log lines of this process where they belong."""
     settings = Settings.from_environment(os.environ)
-    configure(settings.log_level)
+    log.install(settings.log_level)
     return settings
 
 

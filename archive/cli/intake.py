@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
+from archive import log
 from archive.bootstrap import Services, build
 from archive.cli.sources import Source, is_dicomdir_name, reason_of
 from archive.errors import FilmroomError, TooLarge, Unavailable
-from archive.log import configure
 from archive.model.principal import ANYONE
 from archive.model.store import Failed, Outcome, Stored
 from archive.services.staging import Staged
@@ -68,7 +68,7 @@ class _Process:
 def begin(settings: Settings) -> None:
     """Prepare a process. Ctrl-C is for the parent, which lets batches end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    configure(settings.log_level)
+    log.install(settings.log_level)
     _Process.services = build(settings)
 
 
