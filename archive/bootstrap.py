@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from archive.index.engine import Database
 from archive.services.bulkdata import BulkdataService
 from archive.services.delete import DeleteService
+from archive.services.download import DownloadService
 from archive.services.frames import FramesService
 from archive.services.housekeeping import HousekeepingService
 from archive.services.metadata import MetadataService
@@ -34,6 +35,7 @@ class Services:
     store: StoreService
     search: SearchService
     retrieve: RetrieveService
+    download: DownloadService
     metadata: MetadataService
     frames: FramesService
     bulkdata: BulkdataService
@@ -73,6 +75,7 @@ def build(settings: Settings, observe: Observe | None = None) -> Services:
         store=StoreService(database, objects, settings, executor),
         search=SearchService(database, settings, objects),
         retrieve=RetrieveService(database, objects, executor),
+        download=DownloadService(database),
         metadata=MetadataService(database, objects),
         frames=FramesService(database, objects),
         bulkdata=BulkdataService(database, objects),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -129,3 +130,35 @@ def missing(connection: Connection, principal: Principal, place: Place) -> NotFo
         if series_uid in ("", place.series_uid) and sop_uid in ("", place.sop_uid):
             return Gone(f"{place} was deleted from this archive")
     return NotFound(f"{place} is not in this archive")
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesLabel:
+    """What a person knows a series by."""
+
+    patient_id: str
+    study_date: str
+    study_description: str
+    series_number: int | None
+    modality: str
+    series_description: str
+
+
+def series_labels(database: Database, principal: Principal, place: Place) -> dict[str, SeriesLabel]:
+    """Return the labels of the series at a place, by Series Instance UID."""
+    above = Place(place.study_uid, place.series_uid)
+    with database.read() as connection:
+        rows = connection.execute(
+            sa.select(
+                series.c.series_uid,
+                studies.c.patient_id,
+                studies.c.study_date,
+                studies.c.study_description,
+                series.c.series_number,
+                series.c.modality,
+                series.c.series_description,
+            )
+            .join(studies)
+            .where(visible(connection, principal), *at(above))
+        )
+        return {row[0]: SeriesLabel(*row[1:]) for row in rows}

@@ -54,9 +54,7 @@ class StoreService:
         self.settings = settings
         self.executor = executor
 
-    def begin(
-        self, principal: Principal, study_uid: str | None = None, request_id: str = ""
-    ) -> StoreSession:
+    def begin(self, principal: Principal, study_uid: str | None = None, request_id: str = "") -> StoreSession:
         """Begin a request; with `study_uid`, instances of other studies fail one by one."""
         return StoreSession(self, principal, study_uid, request_id)
 
@@ -76,9 +74,7 @@ class StoreSession:
         self._study_uid = study_uid
         self._request_id = request_id
         self._objects = service.objects
-        self._writer = ObjectWriter(
-            service.objects, service.executor, at_once=_AT_ONCE, memory=_WRITE_MEMORY
-        )
+        self._writer = ObjectWriter(service.objects, service.executor, at_once=_AT_ONCE, memory=_WRITE_MEMORY)
         self._window: list[Incoming] = []
         self._records = PendingRecords()
         self._outcomes: list[Outcome | None] = []

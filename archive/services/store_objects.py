@@ -64,8 +64,7 @@ class ObjectWriter:
     def write(self, incoming: Incoming) -> Iterator[tuple[Incoming, StorageError | None]]:
         """Begin to write an instance; give those that had to end first, to make room."""
         while self._under_way and (
-            len(self._under_way) >= self._at_once
-            or self._held() + incoming.staged.memory > self._memory
+            len(self._under_way) >= self._at_once or self._held() + incoming.staged.memory > self._memory
         ):
             yield self._wait()
         self._under_way.append((incoming, self._executor.submit(self._write, incoming)))
@@ -120,5 +119,3 @@ class ObjectWriter:
             size += len(block)
         self.keys.add(key)
         self._objects.put(key, body, size, digest.hexdigest())
-
-

@@ -64,7 +64,9 @@ def not_written(identity: Identity, error: StorageError) -> Failed:
         return _failed(identity, FailureReason.OUT_OF_RESOURCES, "the object store is full")
     if isinstance(error, StoreUnavailable):
         return _failed(
-            identity, FailureReason.OUT_OF_RESOURCES, "the object store does not answer; send the instance again"
+            identity,
+            FailureReason.OUT_OF_RESOURCES,
+            "the object store does not answer; send the instance again",
         )
     return _failed(
         identity, FailureReason.PROCESSING_FAILURE, "the object store failed; send the instance again"

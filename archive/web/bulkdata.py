@@ -1,0 +1,83 @@
+"""GET of a BulkDataURI, and …/bulkdata of a study, a series or an instance (PS3.18 10.4.1.1.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from flask import Response, request
+
+from archive.dicomweb.conditional import parse_range
+from archive.dicomweb.media_types import EXPLICIT_LITTLE, OCTET_STREAM
+from archive.dicomweb.multipart import part_content_type
+from archive.dicomweb.negotiation import Container, choose_bulk
+from archive.dicomweb.uris import bulkdata_url, parse_bulk_path
+from archive.model.instance import StoredInstance
+from archive.model.level import Place
+from archive.services.bulkdata import Found
+from archive.web import frames
+from archive.web.caching import etag_of, not_modified, validated
+from archive.web.context import accept, base_url, begun, place, principal, services
+from archive.web.streams import Part, multipart_response, single_response
+
+
+def bulk_value(**_: str) -> Response:
+    """Answer with one bulk value; encapsulated pixels go frame by frame, one part each."""
+    where = place()
+    path = parse_bulk_path((request.view_args or {})["path"])
+    found = services().bulkdata.find(principal(), where, path)
+    if found.is_encapsulated_pixels:
+        return frames.pixeldata()
+    offer = choose_bulk(accept(), 1, found.media_type or OCTET_STREAM)
+    etag = etag_of(found.instance.sha256, found.value.path, str(offer))
+    if not_modified(etag):
+        return validated(Response(status=304), etag)
+    if offer.container is Container.MULTIPART:
+        response = multipart_response(offer.media_type, begun((_part(found, offer.media_type),)))
+    else:
+        response = _single(found, offer.media_type, etag)
+    return validated(response, etag)
+
+
+def bulkdata(**_: str) -> Response:
+    """Answer with every bulk value of the instances at a place, pixels left to …/pixeldata and …/frames."""
+    where, who = place(), principal()
+    offer = choose_bulk(accept(), 2)
+    instances = services().retrieve.instances(who, where)
+    return multipart_response(offer.media_type, begun(_all_parts(instances)))
+
+
+def _all_parts(instances: Iterable[StoredInstance]) -> Iterator[Part]:
+    for instance in instances:
+        identity = instance.identity
+        where = Place(identity.study_uid, identity.series_uid, identity.sop_uid)
+        for found in services().bulkdata.find_all(principal(), where):
+            if not found.is_encapsulated_pixels:
+                yield _part(found, OCTET_STREAM)
+
+
+def _part(found: Found, media_type: str) -> Part:
+    chunks = services().bulkdata.read(found)
+    return Part(_content_type(media_type), chunks, _location(found), found.value.length)
+
+
+def _single(found: Found, media_type: str, etag: str) -> Response:
+    size = found.value.length
+    part = parse_range(request.headers.get("Range"), size, request.headers.get("If-Range"), etag)
+    first, length = (0, size) if part is None else part
+    chunks = begun(services().bulkdata.read(found, first, length))
+    response = single_response(_content_type(media_type), chunks, length)
+    response.headers["Accept-Ranges"] = "bytes"
+    response.headers["Content-Location"] = _location(found)
+    if part is not None:
+        response.status_code = 206
+        response.headers["Content-Range"] = f"bytes {first}-{first + length - 1}/{size}"
+    return response
+
+
+def _content_type(media_type: str) -> str:
+    return part_content_type(media_type, EXPLICIT_LITTLE if media_type == OCTET_STREAM else None)
+
+
+def _location(found: Found) -> str:
+    of = found.instance.identity
+    return bulkdata_url(base_url(), Place(of.study_uid, of.series_uid, of.sop_uid), found.value.path)

@@ -1,0 +1,75 @@
+"""What every view asks of the request: who, where, under which address, in which form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import TypeVar
+
+from flask import current_app, g, request
+
+from archive.bootstrap import Services
+from archive.dicomweb.headers import MediaRange, parse_accept, require_utf8
+from archive.errors import InvalidRequest
+from archive.model.level import Place
+from archive.model.principal import ANYONE, Principal
+from archive.model.uid import is_uid
+
+T = TypeVar("T")
+
+ROOT = "/dicom-web"
+EXTENSION = "filmroom"
+
+
+def services() -> Services:
+    """Return the services of the application."""
+    found: Services = current_app.extensions[EXTENSION]
+    return found
+
+
+def principal() -> Principal:
+    """Return who is asking."""
+    if "principal" not in g:
+        g.principal = ANYONE
+    found: Principal = g.principal
+    return found
+
+
+def place() -> Place:
+    """Return the place that the path names; raise InvalidRequest for what is no UID."""
+    arguments = request.view_args or {}
+    uids = {name: arguments.get(name) for name in ("study", "series", "instance")}
+    for name, uid in uids.items():
+        if uid is not None and not is_uid(uid):
+            raise InvalidRequest(
+                f"the {name} in the path is not a UID: digits and single dots, 64 characters at most",
+                where=name,
+            )
+    return Place(uids["study"], uids["series"], uids["instance"])
+
+
+def base_url() -> str:
+    """Return the address of the DICOMweb root as the client sees it, for URLs in answers."""
+    public = services().settings.public_url
+    return f"{public or request.root_url.rstrip('/')}{ROOT}"
+
+
+def accept() -> tuple[MediaRange, ...]:
+    """Return what the client accepts: the query parameter wins over the header (PS3.18 8.3.3.1)."""
+    require_utf8(request.headers.getlist("Accept-Charset"), request.args.getlist("charset"))
+    return parse_accept(request.headers.getlist("Accept"), request.args.getlist("accept"))
+
+
+def accepts_gzip() -> bool:
+    """Tell whether the client takes gzip."""
+    return request.accept_encodings["gzip"] > 0
+
+
+def begun(items: Iterable[T]) -> Iterator[T]:
+    """Take the first item before anything is sent, so that what fails at once gets the right status."""
+    iterator = iter(items)
+    try:
+        first = next(iterator)
+    except StopIteration:
+        return iter(())
+    return chain((first,), iterator)

@@ -1,0 +1,117 @@
+"""GET of a study, a series or an instance: multipart, single part or zip (PS3.18 10.4.1.1.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flask import Response, request
+
+from archive.dicomweb.conditional import parse_range
+from archive.dicomweb.media_types import DICOM, ZIP
+from archive.dicomweb.multipart import part_content_type
+from archive.dicomweb.negotiation import (
+    AS_STORED,
+    UNNAMED,
+    Container,
+    InstanceChoice,
+    Resource,
+    choose_instances,
+    match_instance,
+    not_acceptable,
+)
+from archive.imaging.decode import can_decode
+from archive.model.instance import StoredInstance
+from archive.model.level import Level
+from archive.services.retrieve import Body
+from archive.web.caching import etag_of, not_modified, validated
+from archive.web.context import accept, base_url, begun, place, principal, services
+from archive.web.streams import Part, multipart_response, reader_chunks, single_response
+from archive.web.zipping import zip_chunks
+
+
+def retrieve(**_: str) -> Response:
+    """Answer with the instances at a place."""
+    where, who = place(), principal()
+    choice = choose_instances(accept(), where.level)
+    service = services().retrieve
+    if where.level is Level.INSTANCE:
+        return _instance(next(service.instances(who, where)), choice)
+    etag = etag_of(service.revision(who, where), str(choice), base_url())
+    if not_modified(etag):
+        return validated(Response(status=304), etag)
+    instances = service.instances(who, where)
+    bodies = begun(
+        service.bodies(
+            instances, lambda instance: syntax_of(instance, choice), stored_if_broken=_may_fall_back(choice)
+        )
+    )
+    if choice.container is Container.ZIP:
+        names = services().download.names(who, where)
+        files = ((names(body.instance), body.chunks) for body in bodies)
+        response = single_response(ZIP, zip_chunks(files), None)
+        response.headers["Content-Disposition"] = f'attachment; filename="{where.study_uid}.zip"'
+    else:
+        response = multipart_response(DICOM, _parts(bodies))
+    return validated(response, etag)
+
+
+def _instance(instance: StoredInstance, choice: InstanceChoice) -> Response:
+    syntax = syntax_of(instance, choice)
+    etag = etag_of(instance.sha256, syntax, choice.container.value)
+    if not_modified(etag):
+        return validated(Response(status=304), etag)
+    if choice.container is Container.SINGLE and syntax == instance.transfer_syntax_uid:
+        return validated(_stored(instance, etag), etag)
+    bodies = begun(
+        services().retrieve.bodies((instance,), lambda _: syntax, stored_if_broken=_may_fall_back(choice))
+    )
+    if choice.container is Container.ZIP:
+        files = ((f"{body.instance.identity.sop_uid}.dcm", body.chunks) for body in bodies)
+        return validated(single_response(ZIP, zip_chunks(files), None), etag)
+    if choice.container is Container.MULTIPART:
+        return validated(multipart_response(DICOM, _parts(bodies)), etag)
+    body = next(bodies)
+    return validated(single_response(_content_type(body), body.chunks, body.length), etag)
+
+
+def _stored(instance: StoredInstance, etag: str) -> Response:
+    """Answer with the bytes as stored, or with the range of them that is asked for."""
+    service = services().retrieve
+    part = parse_range(request.headers.get("Range"), instance.size, request.headers.get("If-Range"), etag)
+    first, length = (0, instance.size) if part is None else part
+    reader = service.open(instance, first, length)
+    response = single_response(
+        part_content_type(DICOM, instance.transfer_syntax_uid), reader_chunks(reader), length
+    )
+    response.headers["Accept-Ranges"] = "bytes"
+    if part is not None:
+        response.status_code = 206
+        response.headers["Content-Range"] = f"bytes {first}-{first + length - 1}/{instance.size}"
+    return response
+
+
+def syntax_of(instance: StoredInstance, choice: InstanceChoice) -> str:
+    """Return the transfer syntax in which an instance is sent; raise NotAcceptable."""
+    stored, pixels = instance.transfer_syntax_uid, instance.pixels
+    length = pixels.frame_length * pixels.frames if pixels is not None and pixels.encapsulated else 0
+    syntax = match_instance(choice.transfer_syntaxes, stored, native_length=length)
+    if syntax not in {None, stored} and pixels is not None and pixels.encapsulated and not can_decode(stored):
+        syntax = stored if _may_fall_back(choice) else None
+    if syntax is None:
+        raise not_acceptable(
+            Resource.INSTANCE, f"an instance stored in {stored} cannot be sent in what Accept names"
+        )
+    return syntax
+
+
+def _may_fall_back(choice: InstanceChoice) -> bool:
+    return not set(choice.transfer_syntaxes).isdisjoint({UNNAMED, AS_STORED})
+
+
+def _parts(bodies: Iterator[Body]) -> Iterator[Part]:
+    for body in bodies:
+        yield Part(_content_type(body), body.chunks, length=body.length)
+
+
+def _content_type(body: Body) -> str:
+    return part_content_type(DICOM, body.transfer_syntax_uid)

@@ -1,0 +1,83 @@
+"""GET /studies, /series and /instances, and those below a study or a series (PS3.18 10.6)."""
+
+from __future__ import annotations
+
+import gzip
+from urllib.parse import urlencode
+import orjson
+from flask import Response, request
+
+from archive.dicomweb.media_types import JSON, XML
+from archive.dicomweb.negotiation import Resource, choose_text
+from archive.dicomweb.search import parse_query
+from archive.dicomweb.warnings import warning_headers
+from archive.dicomweb.xml import dataset_to_xml
+from archive.model.level import Level
+from archive.services.search import SearchPage, to_dicom_json
+from archive.web.access_log import note
+from archive.web.caching import etag_of, not_modified, validated
+from archive.web.context import ROOT, accept, accepts_gzip, base_url, place, principal, services
+from archive.web.streams import Part, multipart_response, single_response
+
+_ZIP_FROM = 1400  # bytes; a shorter answer goes in one packet anyway
+
+
+def studies(**_: str) -> Response:
+    """Answer with studies."""
+    return _search(Level.STUDY)
+
+
+def series(**_: str) -> Response:
+    """Answer with series."""
+    return _search(Level.SERIES)
+
+
+def instances(**_: str) -> Response:
+    """Answer with instances."""
+    return _search(Level.INSTANCE)
+
+
+def _search(level: Level) -> Response:
+    settings = services().settings
+    offer = choose_text(accept(), Resource.SEARCH)
+    query = parse_query(
+        level,
+        place(),
+        list(request.args.items(multi=True)),
+        default_limit=settings.default_limit,
+        max_limit=settings.max_limit,
+    )
+    page = services().search.search(principal(), query)
+    note(results=len(page.results))
+    base = base_url()
+    datasets = [to_dicom_json(result, query, base) for result in page.results]
+    body = orjson.dumps(datasets)
+    if offer.media_type == XML:
+        response = multipart_response(XML, (Part(XML, (dataset_to_xml(each),)) for each in datasets))
+        zipped = False
+    else:
+        zipped = accepts_gzip() and len(body) > _ZIP_FROM
+        sent = gzip.compress(body, 1, mtime=0) if zipped else body
+        response = single_response(JSON, (sent,), len(sent))
+    etag = etag_of(body.decode(), offer.media_type, "gzip" if zipped else "")
+    if not_modified(etag):
+        response = Response(status=304)
+    elif zipped:
+        response.headers["Content-Encoding"] = "gzip"
+    _describe(response, page)
+    return validated(response, etag)
+
+
+def _describe(response: Response, page: SearchPage) -> None:
+    if page.total is not None:
+        response.headers["X-Total-Count"] = str(page.total)
+    if page.next_cursor is not None:
+        pairs = [pair for pair in request.args.items(multi=True) if pair[0] not in {"offset", "cursor"}]
+        query = urlencode([*pairs, ("cursor", page.next_cursor)])
+        path = request.path.removeprefix(ROOT)
+        response.headers["Link"] = f'<{base_url()}{path}?{query}>; rel="next"'
+    notes = list(page.notes)
+    if page.remaining:
+        notes.append(f"There are {page.remaining} additional results that can be requested")
+    for value in warning_headers(notes):
+        response.headers.add("Warning", value)

@@ -1,0 +1,82 @@
+"""Bodies: the request's as a stream with limits, and the parts of a multipart answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from flask import Response, request
+
+from archive.dicomweb.multipart import closing, multipart_content_type, new_boundary, part_head
+from archive.errors import InvalidRequest, TooLarge
+from storage.contract import ObjectReader
+
+CHUNK = 2**18
+
+
+def body_chunks(limit: int) -> Iterator[bytes]:
+    """Give the request's body in pieces; raise TooLarge past `limit` bytes (0: none), InvalidRequest if cut off."""
+    if limit and (request.content_length or 0) > limit:
+        raise TooLarge(f"the body is longer than {limit} bytes (FILMROOM_MAX_BODY)")
+    got = 0
+    while chunk := _read():
+        got += len(chunk)
+        if limit and got > limit:
+            raise TooLarge(f"the body is longer than {limit} bytes (FILMROOM_MAX_BODY)")
+        yield chunk
+    if request.content_length is not None and got < request.content_length:
+        raise _cut_off()
+
+
+def _read() -> bytes:
+    try:
+        data: bytes = request.stream.read(CHUNK)
+    except OSError as error:  # what servers raise when the connection ends or a chunk is malformed
+        raise _cut_off() from error
+    return data
+
+
+def _cut_off() -> InvalidRequest:
+    return InvalidRequest("the body was cut off before its end; nothing of it was stored", where="body")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a multipart answer. `length` is None where it is known only at the end."""
+
+    content_type: str
+    chunks: Iterable[bytes]
+    location: str | None = None
+    length: int | None = None
+
+
+def multipart_response(media_type: str, parts: Iterable[Part]) -> Response:
+    """Return a multipart/related answer whose parts are sent as they come (PS3.18 8.7.3.5)."""
+    boundary = new_boundary()
+
+    def chunks() -> Iterator[bytes]:
+        for part in parts:
+            yield part_head(boundary, part.content_type, location=part.location, length=part.length)
+            yield from part.chunks
+        yield closing(boundary)
+
+    return Response(
+        chunks(),
+        content_type=multipart_content_type(boundary, media_type),
+        direct_passthrough=True,
+    )
+
+
+def reader_chunks(reader: ObjectReader) -> Iterator[bytes]:
+    """Give what a reader holds, in pieces, and close it."""
+    with reader:
+        while block := reader.read(2**20):
+            yield block
+
+
+def single_response(content_type: str, chunks: Iterable[bytes], length: int | None) -> Response:
+    """Return an answer that is one thing."""
+    response = Response(chunks, content_type=content_type, direct_passthrough=True)
+    if length is not None:
+        response.content_length = length
+    return response

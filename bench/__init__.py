@@ -1,0 +1,1 @@
+"""What Filmroom costs, measured: `make bench` prints the table of docs/performance.md."""
