@@ -1,0 +1,136 @@
+"""The one wrapper around every driver: checks keys and ranges, measures, and names the key in errors.
+
+Drivers may therefore take it that keys keep the grammar, and say only what went wrong.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+
+from storage.contract import Body, ObjectInfo, ObjectReader, ObjectStore
+from storage.errors import StorageError
+from storage.keys import check_beginning, check_key
+
+# (operation, seconds, outcome): the outcome is "ok" or the name of the error's class.
+Observer = Callable[[str, float, str], None]
+
+_SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+
+
+class CheckedStore:
+    """An ObjectStore around a driver. `observe` is called once for every operation, whatever its end."""
+
+    def __init__(self, driver: ObjectStore, observe: Observer | None = None) -> None:
+        self._driver = driver
+        self._observe = observe
+
+    def put(self, key: str, body: Body, size: int, sha256: str) -> None:
+        """See ObjectStore.put."""
+        check_key(key)
+        if size < 0 or not _SHA256.match(sha256):
+            raise ValueError("an object has a size and the SHA-256 of its bytes in lower-case hex")
+        with self._measured("put", key):
+            self._driver.put(key, body, size, sha256)
+
+    def open(self, key: str, start: int = 0, length: int | None = None) -> ObjectReader:
+        """See ObjectStore.open; the time is that until the first byte can be read."""
+        _check_range(key, start, length)
+        with self._measured("open", key):
+            return CheckedReader(self._driver.open(key, start, length), key)
+
+    def read(self, key: str, start: int = 0, length: int | None = None) -> bytes:
+        """See ObjectStore.read."""
+        _check_range(key, start, length)
+        with self._measured("read", key):
+            return self._driver.read(key, start, length)
+
+    def size(self, key: str) -> int:
+        """See ObjectStore.size."""
+        check_key(key)
+        with self._measured("size", key):
+            return self._driver.size(key)
+
+    def delete(self, key: str) -> None:
+        """See ObjectStore.delete."""
+        check_key(key)
+        with self._measured("delete", key):
+            self._driver.delete(key)
+
+    def list(self, prefix: str = "", after: str = "") -> Iterator[ObjectInfo]:
+        """See ObjectStore.list; the time is that of the whole listing, with what is done between."""
+        check_beginning(prefix)
+        check_beginning(after)
+        return self._list(prefix, after)
+
+    def _list(self, prefix: str, after: str) -> Iterator[ObjectInfo]:
+        with self._measured("list", prefix or "/"):
+            yield from self._driver.list(prefix, after)
+
+    def check(self) -> None:
+        """See ObjectStore.check."""
+        with self._measured("check", "the store"):
+            self._driver.check()
+
+    def close(self) -> None:
+        """See ObjectStore.close."""
+        self._driver.close()
+
+    @contextmanager
+    def _measured(self, operation: str, name: str) -> Iterator[None]:
+        start, outcome = time.perf_counter(), "ok"
+        try:
+            with _named(name):
+                yield
+        except Exception as error:
+            outcome = type(error).__name__
+            raise
+        finally:
+            if self._observe:
+                self._observe(operation, time.perf_counter() - start, outcome)
+
+
+class CheckedReader:
+    """An ObjectReader whose errors name the key."""
+
+    def __init__(self, reader: ObjectReader, key: str) -> None:
+        self._reader = reader
+        self._key = key
+
+    def read(self, size: int, /) -> bytes:
+        """See ObjectReader.read."""
+        with _named(self._key):
+            return self._reader.read(size)
+
+    def close(self) -> None:
+        """See ObjectReader.close."""
+        self._reader.close()
+
+    def __enter__(self) -> ObjectReader:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> None:
+        self.close()
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    try:
+        yield
+    except StorageError as error:
+        raise type(error)(f"{name}: {error}") from error
+
+
+def _check_range(key: str, start: int, length: int | None) -> None:
+    check_key(key)
+    if start < 0 or (length is not None and length < 0):
+        raise ValueError("a range has a start and a length that are not negative")

@@ -1,0 +1,35 @@
+"""Open the store that a URL names: file:///folder or s3://bucket/prefix?… A wrong one fails here, at start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from storage.checked import CheckedStore, Observer
+from storage.contract import ObjectStore
+from storage.filesystem import FolderStore
+from storage.s3 import S3Store
+from storage.s3_options import S3Options
+
+
+def open_store(url: str, *, connections: int, timeout: int, observe: Observer | None = None) -> ObjectStore:
+    """Return the store at `url`, for at most `connections` uses at a time.
+
+    A store that says nothing for `timeout` seconds is given up. `observe` hears of every operation
+    (storage/checked.py). Raise ValueError, with what to write instead, where the URL is wrong.
+    """
+    scheme = urlsplit(url).scheme
+    if scheme == "file":
+        return CheckedStore(FolderStore(_folder(url)), observe)
+    if scheme == "s3":
+        return CheckedStore(S3Store(S3Options.parse(url), connections=connections, timeout=timeout), observe)
+    raise ValueError(
+        f"no store is called {scheme!r}: write file:///folder or s3://bucket/prefix?endpoint_url=…"
+    )
+
+
+def _folder(url: str) -> Path:
+    parts = urlsplit(url)
+    if parts.netloc not in {"", "localhost"} or parts.query or parts.fragment or not parts.path.strip("/"):
+        raise ValueError("the URL of a folder is file:///absolute/path, with special characters as %XX")
+    return Path(unquote(parts.path))

@@ -1,0 +1,120 @@
+"""Objects in a bucket of an S3-compatible store, by boto3.
+
+Servers differ (Amazon, Ceph, Swift, MinIO and others), so this uses what all have: SigV4, single deletes, no
+conditional writes. storage/s3_upload.py sends, storage/s3_reader.py fetches, storage/s3_errors.py translates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.handlers import add_expect_header
+
+from storage.contract import Body, ObjectInfo, ObjectReader
+from storage.errors import ObjectNotFound
+from storage.keys import is_key
+from storage.s3_errors import translated
+from storage.s3_options import S3Options
+from storage.s3_reader import S3Reader
+from storage.s3_upload import MULTIPART_FROM, check_length, put_parts, put_whole
+
+_CHUNK = 2**20
+_ATTEMPTS = 2  # the second one is for a pooled connection that the server has closed, or one 503
+_CONNECT = 5  # seconds
+
+
+class S3Store:
+    """An ObjectStore in a bucket. Threads share one client and its pool of connections."""
+
+    def __init__(self, options: S3Options, *, connections: int, timeout: int) -> None:
+        """Make the client; nothing is asked of the store yet."""
+        self._bucket = options.bucket
+        self._prefix = options.prefix
+        self._content_md5 = options.checksums == "when_required"
+        self._client = _client(options, connections, timeout)
+
+    def put(self, key: str, body: Body, size: int, sha256: str) -> None:
+        """See ObjectStore.put."""
+        check_length(body, size)
+        if size >= MULTIPART_FROM:
+            put_parts(self._client, self._place(key), body, size, sha256)
+        else:
+            put_whole(self._client, self._place(key), body, size, sha256, content_md5=self._content_md5)
+
+    def open(self, key: str, start: int = 0, length: int | None = None) -> ObjectReader:
+        """See ObjectStore.open. Raise ObjectDamaged where the object ends before the range does."""
+        return S3Reader(self._client, self._place(key), start, length)
+
+    def read(self, key: str, start: int = 0, length: int | None = None) -> bytes:
+        """See ObjectStore.read."""
+        with self.open(key, start, length) as reader:
+            return b"".join(iter(lambda: reader.read(_CHUNK), b""))
+
+    def size(self, key: str) -> int:
+        """See ObjectStore.size."""
+        with translated():
+            return int(self._client.head_object(**self._place(key))["ContentLength"])
+
+    def delete(self, key: str) -> None:
+        """See ObjectStore.delete."""
+        try:
+            with translated():
+                self._client.delete_object(**self._place(key))
+        except ObjectNotFound:  # most servers say 204, some 404
+            return
+
+    def list(self, prefix: str = "", after: str = "") -> Iterator[ObjectInfo]:
+        """See ObjectStore.list. A page of 1,000 is asked for at a time."""
+        start = {"StartAfter": self._prefix + after} if after else {}
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self._bucket, Prefix=self._prefix + prefix, **start
+        )
+        with translated():
+            for page in pages:
+                for each in page.get("Contents", ()):
+                    key = each["Key"].removeprefix(self._prefix)
+                    if is_key(key):
+                        yield ObjectInfo(key, each["Size"], each["LastModified"])
+
+    def check(self) -> None:
+        """See ObjectStore.check: the bucket is there and we may look into it."""
+        with translated():
+            self._client.list_objects_v2(Bucket=self._bucket, Prefix=self._prefix, MaxKeys=1)
+
+    def close(self) -> None:
+        """See ObjectStore.close."""
+        self._client.close()
+
+    def _place(self, key: str) -> dict[str, str]:
+        return {"Bucket": self._bucket, "Key": self._prefix + key}
+
+
+def _client(options: S3Options, connections: int, timeout: int) -> Any:
+    session = boto3.session.Session()
+    s3: Any = {
+        "addressing_style": options.addressing,
+        # Every server that checks signatures then checks the SHA-256 of what arrived, over TLS too.
+        "payload_signing_enabled": True,
+    }
+    client = session.client(
+        "s3",
+        endpoint_url=options.endpoint_url,
+        region_name=options.region or session.region_name or "us-east-1",
+        config=Config(
+            signature_version="s3v4",
+            s3=s3,
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+            connect_timeout=min(_CONNECT, timeout),
+            read_timeout=timeout,
+            max_pool_connections=connections,
+            tcp_keepalive=True,
+        ),
+    )
+    # Expect: 100-continue costs every put a round trip, and a whole second where a server does not know it.
+    client.meta.events.unregister("before-call.s3", add_expect_header)
+    return client
