@@ -52,9 +52,10 @@ def _attribute(value: object) -> str:
 
 
 def _attributes(dataset: Mapping[str, Any]) -> Iterator[str]:
+    creators = _creators(dataset)
     for tag in sorted(dataset):
         element = dataset[tag]
-        creator = _creator(dataset, tag)
+        creator = creators.get(tag[:6]) if int(tag[3], 16) % 2 else None
         names = f' vr="{element["vr"]}"'
         if creator is not None:
             yield f'\n<DicomAttribute tag="{tag[:4]}00{tag[6:]}"{names} privateCreator={_attribute(creator)}>'
@@ -65,12 +66,24 @@ def _attributes(dataset: Mapping[str, Any]) -> Iterator[str]:
         yield "</DicomAttribute>"
 
 
-def _creator(dataset: Mapping[str, Any], tag: str) -> str | None:
-    """Return the creator of a private attribute (PS3.5 7.8.1), None for others and where it is not known."""
-    if int(tag[3], 16) % 2 == 0 or tag[4:6] == "00":
-        return None
-    values = dataset.get(f"{tag[:4]}00{tag[4:6]}", {}).get("Value") or [None]
-    return values[0] if isinstance(values[0], str) and values[0] else None
+def _creators(dataset: Mapping[str, Any]) -> dict[str, str]:
+    """Return group and block of private attributes (PS3.5 7.8.1) → creator.
+
+    One that holds several blocks of a group, against the rules, is left out: without blocks, its attributes
+    could not be told apart.
+    """
+    found: dict[tuple[str, str], list[str]] = {}
+    for tag, element in dataset.items():
+        values = element.get("Value")
+        if (
+            int(tag[3], 16) % 2
+            and tag[4:6] == "00"
+            and tag[6] != "0"
+            and values
+            and isinstance(values[0], str)
+        ):
+            found.setdefault((tag[:4], values[0]), []).append(tag[6:])
+    return {group + blocks[0]: name for (group, name), blocks in found.items() if name and len(blocks) == 1}
 
 
 def _content(element: Mapping[str, Any]) -> Iterator[str]:
@@ -161,7 +174,7 @@ class _Reader:
         elif name in _GROUPS:
             self._person[name] = [""] * len(_COMPONENTS)
         if name in {"Item", "Value", "PersonName"}:
-            self._make_room(attributes.get("number"))
+            self._make_room(name, attributes.get("number"))
 
     def data(self, text: str) -> None:
         """Take text; between XML elements it means nothing."""
@@ -209,9 +222,12 @@ class _Reader:
             raise InvalidRequest(f"the DicomAttribute {tag} has no vr", where=tag)
         self._elements.append((tag, attributes.get("privateCreator"), {"vr": vr}))
 
-    def _make_room(self, number: str | None) -> None:
+    def _make_room(self, name: str, number: str | None) -> None:
         """Append to the values of the attribute up to `number`; those left out are null (PS3.18 F.2.5)."""
-        values = self._elements[-1][2].setdefault("Value", [])
+        element = self._elements[-1][2]
+        if _HOLDS.get(element["vr"], "Value") != name:
+            raise InvalidRequest(f"a {name} cannot stand in an attribute of this vr", where=self._where())
+        values = element.setdefault("Value", [])
         place = len(values) + 1
         if number is not None:
             if not number.isdecimal() or not place <= int(number[:10]) <= place + MAX_GAP:
@@ -221,7 +237,10 @@ class _Reader:
 
     def _end_attribute(self) -> None:
         tag, creator, element = self._elements.pop()
-        if element["vr"] != "SQ" and all(value is None for value in element.get("Value", [None])):
+        if element["vr"] == "SQ":
+            if "Value" in element:
+                element["Value"] = [item or {} for item in element["Value"]]
+        elif all(value is None for value in element.get("Value", [None])):
             element.pop("Value", None)
         if creator and int(tag[3], 16) % 2:
             self._private[-1].setdefault((tag[:4], creator), []).append((tag, element))
@@ -273,4 +292,5 @@ _PARENTS = {
     **dict.fromkeys(_GROUPS, ("PersonName",)),
     **dict.fromkeys(_COMPONENTS, _GROUPS),
 }
+_HOLDS = {"SQ": "Item", "PN": "PersonName"}
 _WITH_TEXT = frozenset({"Value", "InlineBinary", *_COMPONENTS})
