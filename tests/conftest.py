@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+import hypothesis
 import pytest
 
 from archive.index import migrate
@@ -25,6 +26,10 @@ from tests.services.s3 import S3
 
 # boto3 would look for credentials on the network of a cloud, and in the home of whoever runs the tests.
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+
+# A busy machine must not fail a property for being slow.
+hypothesis.settings.register_profile("filmroom", deadline=None)
+hypothesis.settings.load_profile("filmroom")
 
 
 @pytest.fixture(scope="session")

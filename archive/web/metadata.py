@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from flask import Response
 
+from archive.dicom.xml import dataset_to_xml
 from archive.dicomweb.media_types import JSON, XML
 from archive.dicomweb.negotiation import Resource, choose_text
-from archive.dicomweb.xml import dataset_to_xml
 from archive.web.caching import etag_of, not_modified, validated
 from archive.web.context import accept, accepts_gzip, base_url, begun, place, principal, services
 from archive.web.streams import Part, multipart_response, single_response

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import gzip
 from urllib.parse import urlencode
+
 import orjson
 from flask import Response, request
 
+from archive.dicom.xml import dataset_to_xml
 from archive.dicomweb.media_types import JSON, XML
 from archive.dicomweb.negotiation import Resource, choose_text
 from archive.dicomweb.search import parse_query
 from archive.dicomweb.warnings import warning_headers
-from archive.dicomweb.xml import dataset_to_xml
 from archive.model.level import Level
 from archive.services.search import SearchPage, to_dicom_json
 from archive.web.access_log import note

@@ -93,7 +93,7 @@ def test_statuses(outcomes: list[Outcome], status: int) -> None:
 
 
 def test_the_response_is_table_i_1_1() -> None:
-    outcomes = [
+    outcomes: list[Outcome] = [
         stored(),
         DUPLICATE,
         JUNK,

@@ -26,20 +26,20 @@ def test_paths_of_bulk_values(path: str) -> None:
     assert parse_bulk_path(path) == parse_bulk_path(path.lower()) == path
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "",
-        "7FE0001",
-        "7FE00010/",
-        "7FE00010/1",
-        "54000100/0/54001010",
-        "../7FE00010",
-        "7FE00010\n",
-        "PixelData",
-    ]
-    + ["54000100/1/" * 65 + "54001010"],
+DEEP = "54000100/1/" * 65 + "54001010"
+NO_PATHS = (
+    "",
+    "7FE0001",
+    "7FE00010/",
+    "7FE00010/1",
+    "54000100/0/54001010",
+    "../7FE00010",
+    "7FE00010\n",
+    DEEP,
 )
+
+
+@pytest.mark.parametrize("path", NO_PATHS)
 def test_what_is_no_path(path: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         parse_bulk_path(path)
