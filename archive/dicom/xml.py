@@ -21,7 +21,7 @@ from archive.errors import InvalidRequest, TooLarge
 
 NAMESPACE = "http://dicom.nema.org/PS3.19/models/NativeDICOM"
 MAX_XML = 2**26
-MAX_DEPTH = 64
+MAX_DEPTH = 256
 MAX_GAP = 1000  # values that may be left out between two
 
 _HEAD = f'<?xml version="1.0" encoding="UTF-8"?>\n<NativeDicomModel xmlns="{NAMESPACE}" xml:space="preserve">'
@@ -91,17 +91,18 @@ def _content(element: Mapping[str, Any]) -> Iterator[str]:
         yield f"<InlineBinary>{_text(element['InlineBinary'])}</InlineBinary>"
     elif "BulkDataURI" in element:
         yield f"<BulkData uri={_attribute(element['BulkDataURI'])}/>"
-    for number, value in enumerate(element.get("Value", ()), 1):
+    values = element.get("Value", ())
+    for number, value in enumerate(values, 1):
         if element["vr"] == "SQ":
             yield f'<Item number="{number}">'
             yield from _attributes(value or {})
             yield "</Item>"
-        elif value is None or value == {}:
-            continue
+        elif not value and value != 0 and number < len(values):
+            continue  # the next number tells that one is missing
         elif element["vr"] == "PN":
-            yield from _person_name(number, value)
+            yield from _person_name(number, value or {})
         else:
-            yield f'<Value number="{number}">{_text(value)}</Value>'
+            yield f'<Value number="{number}">{"" if value is None else _text(value)}</Value>'
 
 
 def _person_name(number: int, value: Mapping[str, str] | str) -> Iterator[str]:

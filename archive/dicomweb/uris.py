@@ -10,7 +10,7 @@ import re
 from archive.errors import InvalidRequest
 from archive.model.level import Place
 
-MAX_DEPTH = 64
+MAX_DEPTH = 256
 """Sequences within sequences that the path of a bulk value may pass."""
 
 _BULK_PATH = re.compile(rf"(?:[0-9A-Fa-f]{{8}}/[1-9][0-9]{{0,8}}/){{0,{MAX_DEPTH}}}[0-9A-Fa-f]{{8}}")

@@ -110,7 +110,7 @@ _LEAF = st.one_of(
     ),
     st.sampled_from(
         [
-            {"vr": "DS", "Value": [1.5, None, 3]},
+            {"vr": "DS", "Value": [1.5, None, 0, None]},
             {"vr": "DS", "Value": ["0.12345678901234567", "junk"]},
             {"vr": "SV", "Value": [-5, "9007199254740993"]},
             {"vr": "FL", "Value": ["NaN", "-Infinity"]},
@@ -223,7 +223,8 @@ def test_what_is_refused(name: str) -> None:
 
 
 def test_limits() -> None:
-    assert xml_to_dataset(deep(MAX_DEPTH - 1))
+    deepest = xml_to_dataset(deep(MAX_DEPTH))
+    assert xml_to_dataset(dataset_to_xml(deepest)) == deepest
     with pytest.raises(TooLarge):
         xml_to_dataset(model("<Value>" + "x" * 1000 + "</Value>"), max_bytes=1000)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from archive.dicomweb.uris import bulkdata_url, frame_url, parse_bulk_path, parse_frames, place_url
+from archive.dicomweb.uris import MAX_DEPTH, bulkdata_url, frame_url, parse_bulk_path, parse_frames, place_url
 from archive.errors import InvalidRequest
 from archive.model.level import Place
 
@@ -26,7 +26,7 @@ def test_paths_of_bulk_values(path: str) -> None:
     assert parse_bulk_path(path) == parse_bulk_path(path.lower()) == path
 
 
-DEEP = "54000100/1/" * 65 + "54001010"
+DEEP = "54000100/1/" * (MAX_DEPTH + 1) + "54001010"
 NO_PATHS = (
     "",
     "7FE0001",
