@@ -10,6 +10,8 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import click
@@ -19,8 +21,9 @@ from archive.cli.common import prepare, read_settings
 from archive.cli.progress import Meter
 from archive.errors import FilmroomError, Gone, NotFound
 from archive.model.instance import StoredInstance
-from archive.model.level import Place
+from archive.model.level import Level, Place
 from archive.model.principal import ANYONE
+from archive.model.query import AnyOf, Key, Query
 from archive.model.uid import is_uid
 from storage.errors import ObjectDamaged, StorageError
 
@@ -32,6 +35,7 @@ _AHEAD = 2  # files under way for each thread
 @click.option("--study", "studies", multiple=True, metavar="UID", help="A study; may be given several times.")
 @click.option("--series", metavar="UID", help="One series of the study.")
 @click.option("--instance", metavar="UID", help="One instance of the series.")
+@click.option("--patient", "patients", multiple=True, metavar="ID", help="All studies of a Patient ID.")
 @click.option("--all", "everything", is_flag=True, help="The whole archive.")
 @click.option("--to", "folder", required=True, type=click.Path(file_okay=False, path_type=Path))
 @click.option("--threads", type=click.IntRange(1, 64), default=8, show_default=True)
@@ -39,6 +43,7 @@ def export(
     studies: tuple[str, ...],
     series: str | None,
     instance: str | None,
+    patients: tuple[str, ...],
     folder: Path,
     threads: int,
     *,
@@ -52,11 +57,12 @@ def export(
     settings = read_settings()
     prepare(settings)
     places = _places(studies, series, instance, everything=everything)
-    if not places:
-        raise click.UsageError("say what: --study or --all")
+    if not places and not patients:
+        raise click.UsageError("say what: --study, --patient or --all")
     services = build(settings)
     try:
-        failed = _export(services, places, folder, threads)
+        wanted = chain(places, _of_patients(services, patients))
+        failed = _export(services, wanted, folder, threads)
     finally:
         services.close()
     raise SystemExit(1 if failed else 0)
@@ -79,7 +85,23 @@ def _places(
     return [Place(studies[0], series, instance)]
 
 
-def _export(services: Services, places: Iterable[Place], folder: Path, threads: int) -> int:
+def _of_patients(services: Services, patients: Iterable[str]) -> Iterator[Place | str]:
+    """Find the studies of patients, page by page; say of which there is none."""
+    for patient in patients:
+        query = Query(Level.STUDY, keys=(Key(("00100020",), "LO", AnyOf((patient,))),))
+        found = 0
+        while True:
+            page = services.search.search(ANYONE, query)
+            found += len(page.results)
+            yield from (Place(result.study_uid) for result in page.results)
+            if page.next_cursor is None:
+                break
+            query = replace(query, cursor=page.next_cursor)
+        if not found:
+            yield f"there is no study of the patient {patient!r}"
+
+
+def _export(services: Services, places: Iterable[Place | str], folder: Path, threads: int) -> int:
     """Write everything asked for; print what failed and the numbers; return how many failed."""
     written = present = failed = 0
     with ThreadPoolExecutor(threads) as pool, Meter("written") as meter:
@@ -99,9 +121,12 @@ def _export(services: Services, places: Iterable[Place], folder: Path, threads: 
 
 
 def _write_place(
-    place: Place, services: Services, folder: Path, pool: ThreadPoolExecutor, *, ahead: int
+    place: Place | str, services: Services, folder: Path, pool: ThreadPoolExecutor, *, ahead: int
 ) -> Iterator[tuple[StoredInstance | None, bool | str]]:
     """Write what is at a place; for each instance True (written), False (was there) or why it failed."""
+    if isinstance(place, str):
+        yield None, place
+        return
     try:
         instances = services.retrieve.instances(ANYONE, place)
     except (NotFound, Gone) as error:

@@ -7,6 +7,7 @@ import sys
 import click
 
 from archive import __version__
+from archive.cli.attributes import attributes
 from archive.cli.export import export
 from archive.cli.imports import import_
 from archive.cli.migrate import migrate
@@ -23,7 +24,7 @@ def filmroom() -> None:
     """Filmroom, a DICOMweb image archive. Settings come from the environment: `filmroom settings`."""
 
 
-for _command in (serve, migrate, import_, export, worker, settings):
+for _command in (serve, migrate, import_, export, worker, attributes, settings):
     filmroom.add_command(_command)
 
 
