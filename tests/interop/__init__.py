@@ -1,0 +1,1 @@
+"""A live gunicorn and real clients."""
