@@ -76,6 +76,13 @@ def decoded_attributes(pixels: Pixels, transfer_syntax_uid: str) -> Mapping[str,
     return {} if decoded == stored else {"00280004": decoded}
 
 
+def decoded_bits(pixels: Pixels, transfer_syntax_uid: str) -> int:
+    """Return the bits of a decoded frame, without those that fill up its last byte."""
+    if transfer_syntax_uid in _NATIVE:
+        return pixels.bits_per_frame
+    return pixels.rows * pixels.columns * pixels.samples_per_pixel * pixels.bits_allocated
+
+
 def decode_frame(value: bytes, transfer_syntax_uid: str, pixels: Pixels, frame: int) -> bytes:
     """Return a frame as little-endian native bytes, `pixels.rows` x `columns` x samples of Bits Allocated.
 
@@ -114,8 +121,7 @@ def _codec(transfer_syntax_uid: str) -> _Codec:
 
 def _length(pixels: Pixels) -> int:
     """Bytes of a decoded frame: unlike a native one never subsampled."""
-    bits = pixels.rows * pixels.columns * pixels.samples_per_pixel * pixels.bits_allocated
-    return (bits + 7) // 8
+    return (pixels.rows * pixels.columns * pixels.samples_per_pixel * pixels.bits_allocated + 7) // 8
 
 
 def _check_size(pixels: Pixels) -> None:
