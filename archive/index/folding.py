@@ -72,8 +72,13 @@ def request_ids(item: Any) -> str:
     """
     if not isinstance(item, Mapping):
         return ""
-    step, procedure = (_first(item, tag, "SH") for tag in ("00400009", "00401001"))
-    return f"\n{_CONTROL.sub('', step)}\t{_CONTROL.sub('', procedure)}\n"
+    step, procedure = (request_id(_first(item, tag, "SH")) for tag in ("00400009", "00401001"))
+    return f"\n{step}\t{procedure}\n"
+
+
+def request_id(text: str) -> str:
+    """Return an ID, or a pattern for one, as it stands in `series.request_ids`."""
+    return _CONTROL.sub("", clean(text))
 
 
 def clean(text: str) -> str:

@@ -112,11 +112,15 @@ def _moment(date: sa.Column[str], time: sa.Column[str]) -> Callable[[Context, Ke
 
 
 def _name(column: str) -> Callable[[Context, Key], Condition]:
-    columns = [studies.c[column + end] for end in ("", "_ideographic", "_phonetic", "_words")]
+    names = [column + end for end in ("", "_ideographic", "_phonetic", "_words")]
+    columns = [studies.c[name] for name in names]
 
     def condition(context: Context, key: Key) -> Condition:
         if column == "patient_name" and context.sqlite and _begins(key.match):
-            return _union(context, [_name_arms(columns[:3], text, sqlite=True) for text in _texts(key.match)])
+            other = studies.alias("named")
+            groups = [other.c[name] for name in names[:3]]
+            arms = [_name_arms(groups, text, sqlite=True) for text in _texts(key.match)]
+            return _union(context, other, [arm for each in arms for arm in each])
         return name_condition(columns, key.match, sqlite=context.sqlite)
 
     return condition
@@ -129,21 +133,19 @@ def _begins(match: Match) -> bool:
     return all("=" not in text and prefix(folding.name_group(text)) for text in _texts(match))
 
 
-def _union(context: Context, arms: list[list[Condition]]) -> Condition:
+def _union(context: Context, table: sa.FromClause, arms: list[Condition]) -> Condition:
     """Return a condition that makes SQLite look into an index for each arm, not read all through."""
     parts = [
-        sa.select(studies.c.id).where(studies.c.organisation_id == context.organisation, arm)
-        for each in arms
-        for arm in each
+        sa.select(table.c.id).where(table.c.organisation_id == context.organisation, arm) for arm in arms
     ]
-    return studies.c.id.in_(parts[0] if len(parts) == 1 else sa.union_all(*parts))
+    return studies.c.id.in_(sa.union_all(*parts))
 
 
 def _patient(column: str) -> Callable[[Context, Key], Condition]:
     """Match an identity of the study's patient, or one that an instance of the study gave beside it."""
 
     def condition(context: Context, key: Key) -> Condition:
-        def on(table: sa.Table) -> Condition:
+        def on(table: sa.FromClause) -> Condition:
             return text_condition(table.c[column], key.path[-1], key.vr, key.match, sqlite=context.sqlite)
 
         if isinstance(key.match, Empty):
@@ -156,9 +158,8 @@ def _patient(column: str) -> Callable[[Context, Key], Condition]:
             return sa.or_(on(studies), studies.c.id == sa.func.any(sa.func.array(others.scalar_subquery())))
         texts = _texts(key.match)
         if all(not is_pattern(text) or prefix(folding.clean(text)) for text in texts):
-            mine = sa.select(studies.c.id).where(
-                studies.c.organisation_id == context.organisation, on(studies)
-            )
+            same = studies.alias("same_patient")
+            mine = sa.select(same.c.id).where(same.c.organisation_id == context.organisation, on(same))
             return studies.c.id.in_(sa.union_all(mine, others))
         return sa.or_(on(studies), studies.c.id.in_(others))
 

@@ -1,0 +1,164 @@
+"""Matching by reading: for keys that neither columns nor a site's own indexed attributes decide.
+
+Goes through the candidates that the indexed keys leave, at most `scan_limit`, in the order of results. An
+attribute that the index keeps at a level is read from that level's row; any other one from the stored DICOM
+JSON of the instance. No connection is held while that is read from the object store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+
+from archive.dicom.segments import text
+from archive.dicomweb.attribute_names import name_of
+from archive.errors import InvalidRequest
+from archive.index.engine import Database
+from archive.index.schema import instance_metadata, instances, series, studies
+from archive.index.search_compile import Plan, level_of
+from archive.index.search_match import matches_all
+from archive.index.search_order import TERMS, OrderValues, order_by, order_values
+from archive.model.attributes import BY_TAG
+from archive.model.level import Level
+from archive.model.query import DateTimeRange, Empty, Key
+
+_CHUNK = 200
+_IDS = {Level.STUDY: studies.c.id, Level.SERIES: series.c.id, Level.INSTANCE: instances.c.id}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A result that matches, and an instance of it that does (None where no instance was looked at)."""
+
+    id: int
+    order: OrderValues
+    instance_id: int | None
+
+
+def scan(
+    database: Database, plan: Plan, scan_limit: int, read_metadata: Callable[[str], bytes]
+) -> list[Found]:
+    """Return every match of a plan with residual keys, in order; `read_metadata` takes an object key.
+
+    Raise InvalidRequest naming the attribute where there are more than `scan_limit` candidates.
+    """
+    depth = _depth(plan)
+    reader = _Reader(database, plan.residual, depth, read_metadata)
+    candidates = iter(_candidates(database, plan, depth, scan_limit))
+    matches: dict[int, Found] = {}
+    while chunk := list(islice(candidates, _CHUNK)):
+        # One match is enough for a study, so what else it has is passed over.
+        wanted = [row for row in chunk if row.result_id not in matches]
+        for row in reader.matching(wanted):
+            instance_id = row.row_id if depth is Level.INSTANCE else None
+            found = Found(row.result_id, order_values(plan.level, row), instance_id)
+            matches.setdefault(row.result_id, found)
+    return list(matches.values())
+
+
+def _depth(plan: Plan) -> Level:
+    """Return the level whose rows are looked at one by one: that where all keys below a result meet."""
+    deepest = max([plan.level, *(_read_at(key) for key in plan.residual)])
+    if deepest is plan.level:
+        return deepest
+    return max([deepest, *(each for each in Level if plan.conditions[each])])
+
+
+def _read_at(key: Key) -> Level:
+    return max(level_of((tag,)) for tag in _roots(key))
+
+
+def _roots(key: Key) -> set[str]:
+    roots = {key.path[0]}
+    return roots | {key.match.time_path[0]} if isinstance(key.match, DateTimeRange) else roots
+
+
+def _candidates(database: Database, plan: Plan, depth: Level, scan_limit: int) -> list[Any]:
+    tables, conditions = plan.source(depth)
+    columns = [
+        _IDS[plan.level].label("result_id"),
+        _IDS[depth].label("row_id"),
+        *(term.column.label(term.name) for term in TERMS[plan.level]),
+    ]
+    statement = sa.select(*columns).select_from(tables).where(*conditions)
+    ordered = statement.order_by(*order_by(plan.level), _IDS[depth]).limit(scan_limit + 1)
+    with database.read() as connection:
+        rows = list(connection.execute(ordered))
+    if len(rows) > scan_limit:
+        name = name_of(plan.residual[0].path)
+        raise InvalidRequest(
+            f"{name} has no index, and more than {scan_limit} candidates would have to be read: narrow the "
+            f"search by a date or a patient, or index it with `filmroom attributes add {name}`",
+            where=name,
+        )
+    return rows
+
+
+class _Reader:
+    """Reads the attributes of residual keys for rows of one level, and matches them."""
+
+    def __init__(
+        self, database: Database, keys: list[Key], depth: Level, read_metadata: Callable[[str], bytes]
+    ) -> None:
+        self._database = database
+        self._keys = keys
+        self._depth = depth
+        self._read_metadata = read_metadata
+        tags = {tag for key in keys for tag in _roots(key)}
+        self._levels = {BY_TAG[tag].level for tag in tags if tag in BY_TAG}
+        self._from_metadata = bool(tags - BY_TAG.keys())
+        # An instance whose JSON does not hold such a tag cannot match, so it need not be parsed.
+        self._must_hold = [
+            f'"{tag}"'.encode()
+            for key in keys
+            for tag in key.path
+            if not isinstance(key.match, Empty) and key.path[0] not in BY_TAG
+        ]
+
+    def matching(self, rows: list[Any]) -> Iterator[Any]:
+        """Go through the rows whose attributes match."""
+        if not rows:
+            return
+        ids = [row.row_id for row in rows]
+        with self._database.read() as connection:
+            stored = connection.execute(self._statement().where(_IDS[self._depth].in_(ids))).all()
+        by_id = {row.row_id: row for row in stored}
+        for row in rows:
+            dataset = self._dataset(by_id[row.row_id]) if row.row_id in by_id else None
+            if dataset is not None and matches_all(self._keys, dataset):
+                yield row
+
+    def _statement(self) -> sa.Select[Any]:
+        columns: list[Any] = [_IDS[self._depth].label("row_id")]
+        tables: sa.FromClause = studies
+        if Level.STUDY in self._levels:
+            columns.append(studies.c.attributes.label("study"))
+        if self._depth >= Level.SERIES:
+            tables = tables.join(series, series.c.study_id == studies.c.id)
+            columns += [series.c.attributes.label("series")] if Level.SERIES in self._levels else []
+        if self._depth >= Level.INSTANCE:
+            tables = tables.join(instances, instances.c.series_id == series.c.id)
+            columns += [instances.c.attributes.label("instance")] if Level.INSTANCE in self._levels else []
+        if self._from_metadata:
+            tables = tables.join(instance_metadata, instance_metadata.c.instance_id == instances.c.id)
+            columns += [instances.c.object_key, instance_metadata.c.segments]
+        return sa.select(*columns).select_from(tables)
+
+    def _dataset(self, row: Any) -> Mapping[str, Any] | None:
+        dataset: dict[str, Any] = {}
+        if self._from_metadata:
+            packed = self._read_metadata(row.object_key) if row.segments is None else row.segments
+            body = text(packed, b"")
+            if not all(each in body for each in self._must_hold):
+                return None
+            whole = orjson.loads(body)
+            dataset = {tag: element for tag, element in whole.items() if tag not in BY_TAG}
+        for name in ("study", "series", "instance"):
+            if name in row._fields:
+                dataset |= orjson.loads(getattr(row, name))
+        return dataset
