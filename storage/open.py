@@ -1,4 +1,4 @@
-"""Open the store that a URL names: file:///folder or s3://bucket/prefix?… A wrong one fails here, at start."""
+"""Open the store that a URL names: file:///folder or s3://bucket/prefix?… A wrong one fails here."""
 
 from __future__ import annotations
 
@@ -30,6 +30,12 @@ def open_store(url: str, *, connections: int, timeout: int, observe: Observer | 
 
 def _folder(url: str) -> Path:
     parts = urlsplit(url)
-    if parts.netloc not in {"", "localhost"} or parts.query or parts.fragment or not parts.path.strip("/"):
+    if (
+        not parts.path.startswith("/")
+        or parts.netloc not in {"", "localhost"}
+        or parts.query
+        or parts.fragment
+        or not parts.path.strip("/")
+    ):
         raise ValueError("the URL of a folder is file:///absolute/path, with special characters as %XX")
     return Path(unquote(parts.path))

@@ -18,8 +18,8 @@ from storage.errors import ObjectNotFound
 from storage.keys import is_key
 from storage.s3_errors import translated
 from storage.s3_options import S3Options
-from storage.s3_reader import S3Reader
-from storage.s3_upload import MULTIPART_FROM, check_length, put_parts, put_whole
+from storage.s3_reader import S3Reader, object_size
+from storage.s3_upload import MULTIPART_FROM, check_length, put_parts, put_whole, refuse_other_bytes
 
 _CHUNK = 2**20
 _ATTEMPTS = 2  # the second one is for a pooled connection that the server has closed, or one 503
@@ -55,8 +55,7 @@ class S3Store:
 
     def size(self, key: str) -> int:
         """See ObjectStore.size."""
-        with translated():
-            return int(self._client.head_object(**self._place(key))["ContentLength"])
+        return object_size(self._client, self._place(key))
 
     def delete(self, key: str) -> None:
         """See ObjectStore.delete."""
@@ -117,4 +116,5 @@ def _client(options: S3Options, connections: int, timeout: int) -> Any:
     )
     # Expect: 100-continue costs every put a round trip, and a whole second where a server does not know it.
     client.meta.events.unregister("before-call.s3", add_expect_header)
+    client.meta.events.register("before-send.s3.PutObject", refuse_other_bytes)
     return client

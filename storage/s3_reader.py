@@ -70,15 +70,27 @@ class S3Reader:
 
     def _resume(self, error: Exception | None) -> None:
         """Ask for the rest after a break, a few times for one object."""
+        self._spend(error)
+        self._connect()
+
+    def _spend(self, error: Exception | None) -> None:
         self.close()
         self._resumes -= 1
         if self._resumes < 0:
-            raise StoreUnavailable(f"the answer broke off at byte {self._position} of {self._end}") from error
-        self._connect()
+            raise StoreUnavailable(f"the answer broke off at byte {self._position}") from error
 
     def _connect(self) -> None:
+        while True:
+            try:
+                self._ask()
+            except ConnectionError as error:
+                self._spend(error)
+            else:
+                return
+
+    def _ask(self) -> None:
         if self._end == self._position:  # a range of no bytes cannot be asked for
-            self._fit(self._size())
+            self._fit(object_size(self._client, self._place))
             return
         wanted = {} if self._whole() else {"Range": f"bytes={self._position}-{self._last()}"}
         with translated():
@@ -87,7 +99,7 @@ class S3Reader:
             except ClientError as error:
                 if status_of(error.response) != _UNSATISFIABLE:
                     raise
-                self._fit(self._size())
+                self._fit(object_size(self._client, self._place))
                 if self._position != self._end:
                     raise ObjectDamaged("the store denies bytes that the object has") from error
                 return
@@ -100,13 +112,15 @@ class S3Reader:
 
     def _take(self, answer: Any) -> None:
         """Hold the answer against what was asked, and go to the first byte that is wanted."""
+        if "ContentLength" not in answer:
+            raise ConnectionError("the head of the answer broke off")  # http.client takes that for its end
         if status_of(answer) != _PARTIAL:
             self._fit(answer["ContentLength"])
             self._skip(self._position)
             return
         range_ = _CONTENT_RANGE.match(answer.get("ContentRange", ""))
         if range_ is None:
-            raise ObjectDamaged("the store sent a part and does not say which")
+            raise ConnectionError("the store sent a part and does not say which")
         first, last = int(range_[1]), int(range_[2])
         self._fit(last + 1 if range_[3] == "*" else int(range_[3]))
         if (first, last + 1) != (self._position, self._end) or answer["ContentLength"] != last + 1 - first:
@@ -124,10 +138,10 @@ class S3Reader:
             while count:
                 data = self._body.read(min(count, _CHUNK))
                 if not data:
-                    raise StoreUnavailable("the answer broke off")
+                    raise ConnectionError("the answer broke off")
                 count -= len(data)
         except BROKEN as error:
-            raise StoreUnavailable("the answer broke off") from error
+            raise ConnectionError("the answer broke off") from error
 
     def _whole(self) -> bool:
         return self._position == 0 and self._end is None
@@ -135,6 +149,11 @@ class S3Reader:
     def _last(self) -> str:
         return "" if self._end is None else str(self._end - 1)
 
-    def _size(self) -> int:
-        with translated():
-            return int(self._client.head_object(**self._place)["ContentLength"])
+
+def object_size(client: Any, place: dict[str, str]) -> int:
+    """Ask for the length of an object in bytes."""
+    with translated():
+        answer = client.head_object(**place)
+    if "ContentLength" not in answer:
+        raise StoreUnavailable("the head of the answer broke off")
+    return int(answer["ContentLength"])

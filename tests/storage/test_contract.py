@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -229,8 +230,8 @@ def test_list_order(store: ObjectStore, behind: Behind) -> None:
 
 def test_list_of_many(store: ObjectStore, behind: Behind) -> None:
     keys = [f"many/{number:04}" for number in range(1100)]  # more than a page of S3
-    for key in keys:
-        behind.put(key, b"")
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda key: behind.put(key, b""), keys))
     assert [each.key for each in store.list("many/")] == keys
     assert [each.key for each in store.list("many/", after="many/1097")] == keys[1098:]
 
