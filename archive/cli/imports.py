@@ -18,6 +18,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import chain
+from multiprocessing import resource_tracker
 from pathlib import Path
 from threading import Event, Thread
 from typing import IO
@@ -131,6 +132,7 @@ def _run_pool(settings: Settings, batches: Iterable[list[Source]], processes: in
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, spawn, initializer=begin, initargs=(settings,)) as pool:
         try:
+            _start(pool)
             for batch in batches:
                 if refused := [_refused(each) for each in batch if each.problem is not None]:
                     yield refused
@@ -146,6 +148,16 @@ def _run_pool(settings: Settings, batches: Iterable[list[Source]], processes: in
                 yield future.result() if future.exception() is None else _killed(batch)
             if taken:
                 yield _killed(taken)
+
+
+def _start(pool: ProcessPoolExecutor) -> None:
+    """Start the processes with SIGINT blocked: Ctrl-C is for the parent, which lets batches end."""
+    resource_tracker.ensure_running()  # else it is started in between, and unblocks the signal
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        pool.submit(os.getpid)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _ended(under_way: dict[Future[list[Result]], list[Source]]) -> Iterator[list[Result]]:

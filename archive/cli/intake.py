@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import time
 import zipfile
 import zlib
@@ -66,8 +65,7 @@ class _Process:
 
 
 def begin(settings: Settings) -> None:
-    """Prepare a process. Ctrl-C is for the parent, which lets batches end."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Prepare a process."""
     log.install(settings.log_level)
     _Process.services = build(settings)
 
