@@ -326,16 +326,16 @@ def _work() -> None:
     op.create_index("ix_jobs_due_at", "jobs", ["due_at"])
     op.create_table(
         "store_reports",
-        sa.Column("request_id", Text, nullable=False),
         sa.Column(
             "organisation_id",
             BigId,
             sa.ForeignKey("organisations.id", name="fk_store_reports_organisation_id"),
             nullable=False,
         ),
+        sa.Column("request_id", Text, nullable=False),
         sa.Column("created_at", Moment, nullable=False),
         sa.Column("report", sa.LargeBinary, nullable=False),
-        sa.PrimaryKeyConstraint("request_id", name="pk_store_reports"),
+        sa.PrimaryKeyConstraint("organisation_id", "request_id", name="pk_store_reports"),
     )
     op.create_index("ix_store_reports_created_at", "store_reports", ["created_at"])
 
