@@ -21,7 +21,7 @@ from archive.bootstrap import Services, build
 from archive.cli.sources import Source, is_dicomdir_name, reason_of
 from archive.errors import FilmroomError, TooLarge, Unavailable
 from archive.model.principal import ANYONE
-from archive.model.store import Failed, Outcome, Stored
+from archive.model.store import Failed, FailureReason, Outcome, Stored
 from archive.services.staging import Staged
 from archive.services.store import StoreSession
 from archive.settings import Settings
@@ -46,6 +46,7 @@ class Result:
     reason: str = ""
     study_uid: str | None = None
     sop_uid: str | None = None
+    duplicate: bool = False  # failed because its SOP Instance UID has other content
 
 
 class _NotTakenError(Exception):
@@ -74,7 +75,7 @@ def take(batch: Sequence[Source]) -> list[Result]:
     """Store a batch; return a result for each source, in order. A server that is away is waited for."""
     for wait in (*_WAITS, None):
         try:
-            return _take(batch)
+            return [_alone(source, result, batch) for source, result in zip(batch, _take(batch), strict=True)]
         except (Unavailable, StorageError) as error:
             if wait is None:
                 return [Result(each.name, "failed", each.size, str(error)) for each in batch]
@@ -83,10 +84,15 @@ def take(batch: Sequence[Source]) -> list[Result]:
             return [Result(each.name, "failed", each.size, str(error)) for each in batch]
         except Exception:  # noqa: BLE001 a bug that one file meets must not end the import of the others
             _log.exception("a batch of the import broke")
-            if len(batch) == 1:
-                return [Result(batch[0].name, "failed", batch[0].size, "internal error; the log has more")]
-            return [result for each in batch for result in take([each])]
-    raise AssertionError("unreachable")
+            break
+    if len(batch) == 1:
+        return [Result(batch[0].name, "failed", batch[0].size, "internal error; the log has more")]
+    return [result for each in batch for result in take([each])]
+
+
+def _alone(source: Source, result: Result, batch: Sequence[Source]) -> Result:
+    """Try a duplicate again by itself: its rival in the batch may have been refused too."""
+    return _take([source])[0] if result.duplicate and len(batch) > 1 else result
 
 
 def _take(batch: Sequence[Source]) -> list[Result]:
@@ -124,6 +130,7 @@ def _result(source: Source, outcome: Outcome) -> Result:
                 source.size,
                 f"{outcome.message} ({outcome.reason:04X})",
                 sop_uid=outcome.sop_uid,
+                duplicate=outcome.reason == FailureReason.DUPLICATE_SOP_INSTANCE,
             )
 
 

@@ -115,10 +115,16 @@ def test_every_file_is_accounted_for(embedded: Settings, tmp_path: Path) -> None
     for name, line in lines.items():
         by_status.setdefault(line["status"], set()).add(os.path.relpath(name, folder))
     assert by_status["already"] == {"00000.dcm"}
-    assert len(by_status["stored"]) == len(good) - 1 + 1 + 31
+    assert len(by_status["stored"]) == len(good) - 1 + 1 + 31  # the zip archive has one, the medium 31
     assert "study.zip!IM1" in by_status["stored"]
     assert by_status["failed"] == {"truncated.dcm", "text.dcm", "differs.dcm"}
-    assert by_status["skipped"] == {"notes.txt", "empty", "study.zip!readme.txt", "cd/DICOMDIR"}
+    assert by_status["skipped"] == {
+        "notes.txt",
+        "empty",
+        "study.zip!readme.txt",
+        "cd/DICOMDIR",
+        "cd/README.txt",
+    }
     assert "0111" in lines[str(folder / "differs.dcm")]["reason"]
     for name in by_status["failed"] | by_status["skipped"]:
         assert str(folder / name) in done.stdout
