@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -174,7 +175,7 @@ SERIES_TEXTS = ("series_description", "request_ids")
 def _text_indexes() -> None:
     """Make the indexes for parts of text: trigrams, where the server has them and lets us."""
     if op.get_bind().dialect.name == "sqlite":
-        order = [sa.desc("study_date"), sa.desc("study_time"), "study_uid"]
+        order: list[Any] = [sa.desc("study_date"), sa.desc("study_time"), "study_uid"]
         op.create_index("ix_studies_texts", "studies", ["organisation_id", *order, *STUDY_TEXTS])
         op.create_index(
             "ix_series_request_ids", "series", ["request_ids"], sqlite_where=sa.text("request_ids <> ''")

@@ -61,6 +61,7 @@ class PostgreSQL:
             ],
             log=self.folder / "log",
             user=self._owner,
+            scratch=self.folder if self._temporary else None,
             stop_signal=signal.SIGINT if self.durable else signal.SIGQUIT,
         )
         self._process.start(self._answers)

@@ -15,7 +15,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
-_WATCH = 'cat >/dev/null; kill -s "$1" "$2" 2>/dev/null'
+_WATCH = """
+cat >/dev/null
+kill -s "$1" "$2" 2>/dev/null
+[ -n "$3" ] || exit
+while kill -0 "$2" 2>/dev/null; do sleep 0.1; done
+rm -rf "$3"
+"""
 
 
 def free_port() -> int:
@@ -43,12 +49,15 @@ class Process:
         environment: Mapping[str, str] | None = None,
         user: tuple[int, int] | None = None,
         stop_signal: signal.Signals = signal.SIGTERM,
+        scratch: Path | None = None,
     ) -> None:
+        """Prepare a command; `scratch` is a folder that is of no use without us."""
         self.command = list(command)
         self.log = log
         self.environment = {**os.environ, **(environment or {})}
         self.owner = {"user": user[0], "group": user[1], "extra_groups": []} if user else {}
         self.stop_signal = stop_signal
+        self.scratch = str(scratch or "")
         self._process: subprocess.Popen[bytes] | None = None
         self._watchdog: subprocess.Popen[bytes] | None = None
 
@@ -65,7 +74,15 @@ class Process:
                 start_new_session=True,
                 **self.owner,  # type: ignore[call-overload]
             )
-        watch = ["sh", "-c", _WATCH, "watchdog", self.stop_signal.name[3:], str(self._process.pid)]
+        watch = [
+            "sh",
+            "-c",
+            _WATCH,
+            "watchdog",
+            self.stop_signal.name[3:],
+            str(self._process.pid),
+            self.scratch,
+        ]
         self._watchdog = subprocess.Popen(watch, stdin=subprocess.PIPE, start_new_session=True)
         end = time.monotonic() + patience
         while not ready():

@@ -48,6 +48,7 @@ class S3:
             self._process = Process(
                 [sys.executable, "-W", "ignore", "-m", "ministack"],
                 log=self.folder / "log",
+                scratch=self.folder if self._temporary else None,
                 environment={
                     "BIND_HOST": LOOPBACK,
                     "GATEWAY_PORT": str(self.port),
