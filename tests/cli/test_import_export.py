@@ -107,7 +107,7 @@ def test_every_file_is_accounted_for(embedded: Settings, tmp_path: Path) -> None
     shutil.copytree(MEDIUM, folder / "cd", ignore=shutil.ignore_patterns("DICOMDIR-*", "TINY_ALPHA"))
     report = tmp_path / "report.jsonl"
     first, rest = folder / "00000.dcm", folder
-    assert filmroom(embedded, "import", first).returncode == 0
+    assert filmroom(embedded, "import", first, "--processes", 1).returncode == 0
     done = filmroom(embedded, "import", rest, "--report", report)
     assert done.returncode == 1
     lines = _report(report)
@@ -133,8 +133,8 @@ def test_every_file_is_accounted_for(embedded: Settings, tmp_path: Path) -> None
     assert lenient.returncode == 1  # named on the command line, so expected to be images
     (tmp_path / "junk").mkdir()
     shutil.copy(folder / "notes.txt", tmp_path / "junk")
-    assert filmroom(embedded, "import", tmp_path / "junk").returncode == 0
-    assert filmroom(embedded, "import", tmp_path / "junk", "--strict").returncode == 1
+    assert filmroom(embedded, "import", tmp_path / "junk", "--processes", 1).returncode == 0
+    assert filmroom(embedded, "import", tmp_path / "junk", "--strict", "--processes", 1).returncode == 1
 
 
 def test_a_member_that_a_zip_archive_cannot_give_fails_alone(embedded: Settings, tmp_path: Path) -> None:
