@@ -16,7 +16,7 @@ help:
 	@echo 'make check      run the linters: ruff, mypy, import-linter'
 	@echo 'make services   run the PostgreSQL and the S3 server of the tests in the foreground'
 	@echo 'make bench      measure'
-	@echo 'make test-ceph  run the storage tests on Ceph (Debian, as root)'
+	@echo 'make test-ceph  run the storage and interop tests on Ceph (Debian, as root)'
 	@echo 'make docs       make docs/settings.md again'
 	@echo 'make clean      remove what make has made; ./data stays'
 
@@ -33,7 +33,7 @@ bench: $(VENV)/test.stamp
 	$(BIN)/python -m bench $(ARGS)
 
 test-ceph: $(VENV)/test.stamp
-	$(BIN)/python -m tests.ceph $(ARGS)
+	$(BIN)/python -m tests.services.ceph $(ARGS)
 
 check: $(VENV)/test.stamp
 	$(BIN)/ruff check .
