@@ -23,11 +23,11 @@ def environment(settings: Settings) -> dict[str, str]:
     return {**own, "PYTHONPATH": str(ROOT)}
 
 
-def filmroom(settings: Settings, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """Run `filmroom` and wait for its end; output and exit status are in what it returns."""
+def filmroom(settings: Settings, *arguments: object, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run `filmroom`, with `more` in its environment, and wait for its end."""
     return subprocess.run(
         [*COMMAND, *map(str, arguments)],
-        env=environment(settings),
+        env={**environment(settings), **more},
         capture_output=True,
         text=True,
         timeout=120,

@@ -183,5 +183,7 @@ def test_commands_say_what_is_wrong_in_a_line(tmp_path: Path) -> None:
     assert done.stderr.startswith("filmroom: ")
     assert "Traceback" not in done.stderr
     assert filmroom(Settings(data=str(tmp_path)), "export", "--to", tmp_path).returncode == 2
+    done = filmroom(Settings(data=str(tmp_path)), "serve", FILMROOM_PROT="8042")
+    assert (done.returncode, "FILMROOM_PROT is not a setting" in done.stderr) == (1, True)
     done = filmroom(Settings(data=str(tmp_path)), "export", "--study", "1.2.3", "--to", tmp_path)
     assert (done.returncode, "failed: " in done.stdout) == (1, True)

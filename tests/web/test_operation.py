@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from flask import Flask, Response, g, request
+from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.test import Client, EnvironBuilder
 from werkzeug.wrappers import Response as ClientResponse
 
@@ -262,3 +263,14 @@ def test_ready_keeps_the_text_of_an_unexpected_error_to_the_log(caplog: pytest.L
     assert answer.status_code == 503
     assert "secret" not in answer.text
     assert "the check of the index broke" in caplog.text
+
+
+@pytest.mark.parametrize(("proxies", "remote"), [(0, "10.0.0.9"), (1, "10.0.0.2"), (2, "192.0.2.7")])
+def test_the_address_is_that_which_trusted_proxies_tell(
+    app: App, lines: list[dict[str, Any]], proxies: int, remote: str
+) -> None:
+    if proxies:
+        app.flask.wsgi_app = ProxyFix(app.flask.wsgi_app, x_for=proxies)  # type: ignore[method-assign]
+    headers = {"X-Forwarded-For": "192.0.2.7, 10.0.0.2"}
+    app.ask("/long", headers=headers, environ_overrides={"REMOTE_ADDR": "10.0.0.9"})
+    assert lines[0]["remote"] == remote
