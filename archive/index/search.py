@@ -19,7 +19,7 @@ from archive.index.engine import Database
 from archive.index.organisations import organisation_id
 from archive.index.schema import instances, series, studies
 from archive.index.search_columns import Context
-from archive.index.search_compile import Plan, compile_query
+from archive.index.search_compile import Plan, compile_query, joined
 from archive.index.search_extras import add_extras
 from archive.index.search_order import (
     TERMS,
@@ -113,7 +113,7 @@ def _page(connection: Connection, plan: Plan, query: Query, cursor: Cursor | Non
     select = sa.select(*columns).select_from(tables).where(*conditions)
     if cursor is not None:
         select = select.where(after(plan.level, cursor.after))
-    ordered = select.order_by(*order_by(plan.level)).limit(query.limit + 1).offset(query.offset)
+    ordered = select.order_by(*plan.order_by()).limit(query.limit + 1).offset(query.offset)
     page = ordered.cte("page")
     taken = sa.select(sa.func.count()).select_from(page).scalar_subquery()
     total = sa.case((taken > query.limit, _counted(plan).scalar_subquery()), else_=sa.null())
@@ -148,7 +148,7 @@ def _page_of_found(database: Database, found: list[Found], query: Query, cursor:
     rows: list[Any] = []
     if chosen:
         ids = [each.id for each in chosen]
-        tables, _ = Plan(query.level).source(query.level)
+        tables = joined(query.level)
         columns = [_IDS[query.level].label("result_id")]
         columns += [term.column.label(term.name) for term in TERMS[query.level]]
         page = sa.select(*columns).select_from(tables).where(_IDS[query.level].in_(ids)).cte("page")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from archive.index import folding
-from archive.index.patterns import Condition, is_pattern, like, prefix
+from archive.index.patterns import Condition, like, prefix
 from archive.index.schema import instances, series, series_state, studies, study_patients, study_state
 from archive.model.level import Level
 from archive.model.query import AnyOf, DateTimeRange, Empty, FuzzyName, Key, Match, Range, Wildcard
@@ -30,7 +30,7 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """An attribute that the tables can match. `selective`: few rows have the same value."""
+    """An attribute that the tables can match. `selective`: few rows have a value, and an index finds them."""
 
     level: Level
     condition: Callable[[Context, Key], Condition]
@@ -116,7 +116,7 @@ def _name(column: str) -> Callable[[Context, Key], Condition]:
     columns = [studies.c[name] for name in names]
 
     def condition(context: Context, key: Key) -> Condition:
-        if column == "patient_name" and context.sqlite and _begins(key.match):
+        if column == "patient_name" and context.sqlite and begins(key.match):
             other = studies.alias("named")
             groups = [other.c[name] for name in names[:3]]
             arms = [_name_arms(groups, text, sqlite=True) for text in _texts(key.match)]
@@ -126,11 +126,22 @@ def _name(column: str) -> Callable[[Context, Key], Condition]:
     return condition
 
 
-def _begins(match: Match) -> bool:
+def begins(match: Match) -> bool:
     """Tell whether a B-tree helps: every value of the match has a beginning."""
     if not isinstance(match, AnyOf | Wildcard):
         return False
     return all("=" not in text and prefix(folding.name_group(text)) for text in _texts(match))
+
+
+def _accession(context: Context, key: Key) -> Condition:
+    def on(table: sa.FromClause) -> Condition:
+        column = table.c.accession_number
+        return text_condition(column, key.path[-1], key.vr, key.match, sqlite=context.sqlite)
+
+    if context.sqlite and begins(key.match):
+        other = studies.alias("same_accession")
+        return _union(context, other, [on(other)])
+    return on(studies)
 
 
 def _union(context: Context, table: sa.FromClause, arms: list[Condition]) -> Condition:
@@ -156,8 +167,7 @@ def _patient(column: str) -> Callable[[Context, Key], Condition]:
         if not context.sqlite:
             # As an array, so that PostgreSQL can join it to an index on the column itself.
             return sa.or_(on(studies), studies.c.id == sa.func.any(sa.func.array(others.scalar_subquery())))
-        texts = _texts(key.match)
-        if all(not is_pattern(text) or prefix(folding.clean(text)) for text in texts):
+        if begins(key.match):
             same = studies.alias("same_patient")
             mine = sa.select(same.c.id).where(same.c.organisation_id == context.organisation, on(same))
             return studies.c.id.in_(sa.union_all(mine, others))
@@ -215,10 +225,10 @@ COLUMNS: dict[str, Indexed] = {
     "0020000D": Indexed(Level.STUDY, _text(studies.c.study_uid)),
     "00080020": Indexed(Level.STUDY, _moment(studies.c.study_date, studies.c.study_time)),
     "00080030": Indexed(Level.STUDY, _text(studies.c.study_time)),
-    "00080050": Indexed(Level.STUDY, _text(studies.c.accession_number)),
+    "00080050": Indexed(Level.STUDY, _accession, selective=True),
     "00200010": Indexed(Level.STUDY, _text(studies.c.study_id)),
-    "00100010": Indexed(Level.STUDY, _name("patient_name")),
-    "00100020": Indexed(Level.STUDY, _patient("patient_id")),
+    "00100010": Indexed(Level.STUDY, _name("patient_name"), selective=True),
+    "00100020": Indexed(Level.STUDY, _patient("patient_id"), selective=True),
     "00100021": Indexed(Level.STUDY, _patient("issuer_of_patient_id")),
     "00100030": Indexed(Level.STUDY, _text(studies.c.patient_birth_date)),
     "00100040": Indexed(Level.STUDY, _text(studies.c.patient_sex)),

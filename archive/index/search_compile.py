@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import product
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -17,42 +18,59 @@ from archive.index import folding
 from archive.index.patterns import Condition, like
 from archive.index.schema import instances, search_values, series, studies
 from archive.index.search_attributes import NAME_ROWS, NAME_WORDS, SearchAttribute
-from archive.index.search_columns import COLUMNS, Context, text_condition
+from archive.index.search_columns import COLUMNS, Context, begins, text_condition
+from archive.index.search_order import TERMS
 from archive.model.attributes import BY_TAG
 from archive.model.level import Level, Place
 from archive.model.query import AnyOf, DateTimeRange, Empty, FuzzyName, Key, Path, Query, Range, Wildcard
 
+_STUDY_UID = "0020000D"
 _REQUESTS = "00400275"
 _STEP_ID, _PROCEDURE_ID = "00400009", "00401001"
 
 
 @dataclass(slots=True)
 class Plan:
-    """Conditions by level, and `residual` keys to match on JSON. `selective` levels match few rows."""
+    """Conditions by level, and `residual` keys to match on JSON.
+
+    Few rows of a `selective` level match, and an index finds them.
+    """
 
     level: Level
+    organisation: int
     conditions: dict[Level, list[Condition]] = field(default_factory=lambda: {each: [] for each in Level})
     selective: set[Level] = field(default_factory=set)
     residual: list[Key] = field(default_factory=list)
     sqlite: bool = False
+    one_study: bool = False
+
+    def order_by(self) -> list[sa.ColumnElement[Any]]:
+        """Return the order of results over the joined tables."""
+        terms = TERMS[self.level]
+        if not self._finds_few():
+            return [term.order(term.column) for term in terms]
+        first, *others = terms
+        return [first.order(first.column.concat("")), *(term.order(term.column) for term in others)]
+
+    def _finds_few(self) -> bool:
+        """Tell whether SQLite must be kept from reading all studies in order instead of finding the few.
+
+        It takes every index of studies for as good as the others, so what they begin with is hidden from it.
+        """
+        return self.sqlite and bool(self.selective) and not self.one_study
 
     def source(self, depth: Level) -> tuple[sa.FromClause, list[Condition]]:
         """Return the joined tables down to `depth`, and the conditions on a row of them.
 
         What must hold deeper is a condition that some series or instance below the row meets all of.
         """
-        tables: sa.FromClause = studies
-        conditions = list(self.conditions[Level.STUDY])
-        if depth >= Level.SERIES:
-            tables = tables.join(series, series.c.study_id == studies.c.id)
-            conditions += self.conditions[Level.SERIES]
-        if depth >= Level.INSTANCE:
-            tables = tables.join(instances, instances.c.series_id == series.c.id)
-            conditions += self.conditions[Level.INSTANCE]
+        owner = studies.c.organisation_id + 0 if self._finds_few() else studies.c.organisation_id
+        conditions: list[Condition] = [owner == self.organisation]
+        conditions += [c for each in Level if each <= depth for c in self.conditions[each]]
         deepest = max((each for each in Level if self.conditions[each]), default=Level.STUDY)
         if deepest > depth:
             conditions.append(self._below(depth, deepest))
-        return tables, conditions
+        return joined(depth), conditions
 
     def _below(self, depth: Level, deepest: Level) -> Condition:
         own = [c for each in Level if each > depth for c in self.conditions[each]]
@@ -72,8 +90,8 @@ class Plan:
 
 def compile_query(query: Query, context: Context, chosen: Iterable[SearchAttribute]) -> Plan:
     """Return the plan of a query over the studies of one organisation."""
-    plan = Plan(query.level, sqlite=context.sqlite)
-    plan.conditions[Level.STUDY].append(studies.c.organisation_id == context.organisation)
+    plan = Plan(query.level, context.organisation, sqlite=context.sqlite)
+    plan.one_study = query.place.study_uid is not None or any(k.path == (_STUDY_UID,) for k in query.keys)
     _place(plan, query.place, context)
     ready = {each.path: each for each in chosen if each.ready}
     for root, keys in _by_root(query.keys).items():
@@ -84,6 +102,16 @@ def compile_query(query: Query, context: Context, chosen: Iterable[SearchAttribu
         else:
             _nested(plan, context, keys, ready)
     return plan
+
+
+def joined(depth: Level) -> sa.FromClause:
+    """Return the joined tables of studies down to a level."""
+    tables: sa.FromClause = studies
+    if depth >= Level.SERIES:
+        tables = tables.join(series, series.c.study_id == studies.c.id)
+    if depth >= Level.INSTANCE:
+        tables = tables.join(instances, instances.c.series_id == series.c.id)
+    return tables
 
 
 def level_of(path: Path) -> Level:
@@ -124,7 +152,7 @@ def _plain(plan: Plan, context: Context, key: Key, ready: Mapping[Path, SearchAt
     condition = indexed.condition(context, key)
     both = _instance_uid(context, condition) if tag == "00080018" else [condition]
     plan.conditions[indexed.level] += both
-    if indexed.selective and not isinstance(key.match, Empty):
+    if indexed.selective and begins(key.match):
         plan.selective.add(indexed.level)
 
 

@@ -117,9 +117,9 @@ def order_values(level: Level, row: Any) -> OrderValues:
     return tuple(getattr(row, term.name) for term in TERMS[level])
 
 
-def order_by(level: Level, columns: sa.FromClause | None = None) -> Sequence[sa.ColumnElement[Any]]:
-    """Return ORDER BY over the tables, or over the columns of a subquery that are named as the terms."""
-    return [term.order(term.column if columns is None else columns.c[term.name]) for term in TERMS[level]]
+def order_by(level: Level, columns: sa.FromClause) -> Sequence[sa.ColumnElement[Any]]:
+    """Return the order of results over the columns of a subquery, which are named as the terms."""
+    return [term.order(columns.c[term.name]) for term in TERMS[level]]
 
 
 def _encoded(raw: bytes) -> str:

@@ -20,9 +20,9 @@ from archive.dicomweb.attribute_names import name_of
 from archive.errors import InvalidRequest
 from archive.index.engine import Database
 from archive.index.schema import instance_metadata, instances, series, studies
-from archive.index.search_compile import Plan, level_of
+from archive.index.search_compile import Plan, joined, level_of
 from archive.index.search_match import matches_all
-from archive.index.search_order import TERMS, OrderValues, order_by, order_values
+from archive.index.search_order import TERMS, OrderValues, order_values
 from archive.model.attributes import BY_TAG
 from archive.model.level import Level
 from archive.model.query import DateTimeRange, Empty, Key
@@ -86,7 +86,7 @@ def _candidates(database: Database, plan: Plan, depth: Level, scan_limit: int) -
         *(term.column.label(term.name) for term in TERMS[plan.level]),
     ]
     statement = sa.select(*columns).select_from(tables).where(*conditions)
-    ordered = statement.order_by(*order_by(plan.level), _IDS[depth]).limit(scan_limit + 1)
+    ordered = statement.order_by(*plan.order_by(), _IDS[depth]).limit(scan_limit + 1)
     with database.read() as connection:
         rows = list(connection.execute(ordered))
     if len(rows) > scan_limit:
@@ -135,15 +135,10 @@ class _Reader:
 
     def _statement(self) -> sa.Select[Any]:
         columns: list[Any] = [_IDS[self._depth].label("row_id")]
-        tables: sa.FromClause = studies
-        if Level.STUDY in self._levels:
-            columns.append(studies.c.attributes.label("study"))
-        if self._depth >= Level.SERIES:
-            tables = tables.join(series, series.c.study_id == studies.c.id)
-            columns += [series.c.attributes.label("series")] if Level.SERIES in self._levels else []
-        if self._depth >= Level.INSTANCE:
-            tables = tables.join(instances, instances.c.series_id == series.c.id)
-            columns += [instances.c.attributes.label("instance")] if Level.INSTANCE in self._levels else []
+        tables = joined(self._depth)
+        for level, table in ((Level.STUDY, studies), (Level.SERIES, series), (Level.INSTANCE, instances)):
+            if level in self._levels:
+                columns.append(table.c.attributes.label(level.name.lower()))
         if self._from_metadata:
             tables = tables.join(instance_metadata, instance_metadata.c.instance_id == instances.c.id)
             columns += [instances.c.object_key, instance_metadata.c.segments]
