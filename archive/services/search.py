@@ -119,9 +119,11 @@ def to_dicom_json(result: Result, query: Query, base_url: str) -> dict[str, Elem
     own = result.study | result.series | result.instance
     answer: dict[str, Element] = {"00080005": _element("CS", ["ISO_IR 192"])}
     for attribute in INDEX_ATTRIBUTES:
+        wanted = attribute.required or query.include_all
+        if attribute.tag in _IF_PRESENT:
+            wanted = wanted or "Value" in own.get(attribute.tag, {})
         shown = attribute.level <= query.level and (
-            attribute.tag in asked
-            or (attribute.level in levels and (attribute.required or query.include_all))
+            attribute.tag in asked or (attribute.level in levels and wanted)
         )
         if shown:
             answer[attribute.tag] = own.get(attribute.tag) or {"vr": attribute.vr}
@@ -134,6 +136,8 @@ def to_dicom_json(result: Result, query: Query, base_url: str) -> dict[str, Elem
 
 
 _TRANSFER_SYNTAX = "00083002"
+# TimezoneOffsetFromUTC; NumberOfFrames, Rows, Columns and BitsAllocated of images
+_IF_PRESENT = frozenset({"00080201", "00280008", "00280010", "00280011", "00280100"})
 _ON_REQUEST = frozenset({SOP_CLASSES_IN_STUDY, _TRANSFER_SYNTAX})
 
 
