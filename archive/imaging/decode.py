@@ -9,8 +9,8 @@ imagecodecs decodes all of them, without the interpreter's lock; measured here, 
     JPEG lossless       jpeg8     1.5 ms (ljpeg 2.3 to 14.6, GDCM 2.7 to 7.2); exact on every sample
     JPEG-LS             jpegls    1.7 ms (pyjpegls 1.7 to 2.1, GDCM 2.5); the same CharLS below all three
     JPEG 2000           jpeg2k    24 ms  (openjpeg 25, GDCM 20 to 27, twice as slow on small frames)
-    HTJ2K lossless      htj2k     1.4 ms (jpeg2k 2.4)
-    HTJ2K .203          jpeg2k    12 ms RGB 640x480 (htj2k 4.1, but it lets samples wrap past 0 and 255)
+    HTJ2K               jpeg2k    2.4 ms (htj2k 1.4, but it lets lossy samples wrap past 0 and 255, and gives
+                                  pixels without an error for a broken codestream)
     RLE                 packbits  0.3 ms a segment pair (pylibjpeg-rle the same, but it refuses 1-bit frames)
 """
 
@@ -177,32 +177,31 @@ def _lay_out(decoded: Array, pixels: Pixels, header: Codestream) -> bytes:
 
 
 def _decode_jpeg(value: bytes, pixels: Pixels, header: Codestream) -> Array:
-    if header.components != 3:
-        return np.asarray(imagecodecs.jpeg8_decode(value))
     ycbcr = header.ycbcr
     if ycbcr is None:
         ycbcr = pixels.photometric_interpretation != "RGB"
-    return np.asarray(
-        imagecodecs.jpeg8_decode(value, colorspace="YCBCR" if ycbcr else "RGB", outcolorspace="RGB")
-    )
+    return _libjpeg(value, header, "YCBCR" if ycbcr else "RGB")
 
 
 def _decode_jpeg_lossless(value: bytes, pixels: Pixels, header: Codestream) -> Array:
+    return _libjpeg(value, header, "RGB")  # no transform: the samples as they were
+
+
+def _libjpeg(value: bytes, header: Codestream, colour: str) -> Array:
+    if value.rfind(b"\xff\xd9") < value.rfind(b"\xff\xda"):
+        raise _RefusedError("its end is missing")  # libjpeg would make up the rest
     if header.components != 3:
         return np.asarray(imagecodecs.jpeg8_decode(value))
-    return np.asarray(imagecodecs.jpeg8_decode(value, colorspace="RGB", outcolorspace="RGB"))
+    return np.asarray(imagecodecs.jpeg8_decode(value, colorspace=colour, outcolorspace="RGB"))
 
 
 def _decode_jpegls(value: bytes, pixels: Pixels, header: Codestream) -> Array:
+    # CharLS can count zero bits for 3 to 4 seconds where a broken frame has a marker too early, then refuses.
     return np.asarray(imagecodecs.jpegls_decode(value))
 
 
 def _decode_jpeg2000(value: bytes, pixels: Pixels, header: Codestream) -> Array:
     return np.asarray(imagecodecs.jpeg2k_decode(value, numthreads=1))
-
-
-def _decode_htj2k(value: bytes, pixels: Pixels, header: Codestream) -> Array:
-    return np.asarray(imagecodecs.htj2k_decode(value))
 
 
 def _decode_jpegxl(value: bytes, pixels: Pixels, header: Codestream) -> Array:
@@ -250,7 +249,6 @@ _JPEG = _Codec(_decode_jpeg, read_jpeg, lossless=False, rgb_from=_JPEG_COLOUR)
 _JPEG_LOSSLESS = _Codec(_decode_jpeg_lossless, read_jpeg, lossless=True)
 _JPEG2000 = _Codec(_decode_jpeg2000, read_jpeg2000, lossless=False, rgb_from=_WAVELET_COLOUR)
 _JPEG2000_LOSSLESS = _Codec(_decode_jpeg2000, read_jpeg2000, lossless=True, rgb_from=_WAVELET_COLOUR)
-_HTJ2K_LOSSLESS = _Codec(_decode_htj2k, read_jpeg2000, lossless=True, rgb_from=_WAVELET_COLOUR)
 _XL_COLOUR = frozenset((*_WAVELET_COLOUR, "XYB"))
 
 _NATIVE: Mapping[str, Callable[[bytes, Pixels], bytes]] = MappingProxyType(
@@ -269,8 +267,8 @@ _CODECS: Mapping[str, _Codec] = MappingProxyType(
         "1.2.840.10008.1.2.4.81": _Codec(_decode_jpegls, read_jpeg, lossless=False),
         "1.2.840.10008.1.2.4.90": _JPEG2000_LOSSLESS,
         "1.2.840.10008.1.2.4.91": _JPEG2000,
-        "1.2.840.10008.1.2.4.201": _HTJ2K_LOSSLESS,
-        "1.2.840.10008.1.2.4.202": _HTJ2K_LOSSLESS,
+        "1.2.840.10008.1.2.4.201": _JPEG2000_LOSSLESS,
+        "1.2.840.10008.1.2.4.202": _JPEG2000_LOSSLESS,
         "1.2.840.10008.1.2.4.203": _JPEG2000,
         "1.2.840.10008.1.2.4.110": _Codec(_decode_jpegxl, read_jpegxl, lossless=True, rgb_from=_XL_COLOUR),
         "1.2.840.10008.1.2.4.111": _Codec(

@@ -271,6 +271,16 @@ def test_what_cannot_be_decoded_says_why(
     assert syntax in str(caught.value)
 
 
+@pytest.mark.parametrize("syntax", [s for s in ENCODERS if s not in (_UNCOMPRESSED, _RLE)] + [_BASELINE])
+def test_a_frame_that_is_cut_off_never_gives_pixels(syntax: str) -> None:
+    array = (np.add.outer(np.arange(64) ** 2, np.arange(64) * 3) % 256).astype("u1")
+    encode = ENCODERS.get(syntax, lambda a, bits: imagecodecs.jpeg8_encode(a))
+    value = bytes(encode(array, 8))
+    for length in (len(value) // 2, len(value) * 3 // 4, len(value) - 10):
+        with pytest.raises(NotDecodable):
+            decode_frame(value[:length], syntax, pixels(rows=64, columns=64), 1)
+
+
 def test_a_deflated_bomb_is_not_inflated_beyond_its_frame() -> None:
     bomb = zlib.compress(bytes(50_000_000), wbits=-15)
     assert decode_frame(bomb, _DEFLATED, pixels(), 1) == bytes(16)
