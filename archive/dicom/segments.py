@@ -1,187 +1,186 @@
-"""Packed metadata: DICOM JSON as deflated pieces that can be joined to one gzip stream as they are.
+"""Packed metadata: the DICOM JSON of an instance, compressed so that many can be joined without decompressing.
 
-The text of an instance is cut where the address of the server stands (BulkDataURIs), because that depends on
-the request. Each piece is raw deflate that ends with a full flush: it refers to nothing before it and ends on
-a byte. Between pieces go stored blocks (RFC 1951 3.2.4), around all of them the frame of gzip (RFC 1952); the
-CRC-32 of the whole is combined from those of the pieces.
-
-    packed = count, then for each piece (crc32, length of the text, length deflated), then the pieces
+A packed text is a row of pieces. Each is a raw deflate stream ended by a full flush, so that it refers to
+nothing before it and ends at a whole byte, after a header of its compressed length, CRC-32 and plain length.
+Between two pieces stands the base of a BulkDataURI, which depends on the request that is answered. Joined
+pieces, with stored blocks between them, are one gzip member (RFC 1951, RFC 1952).
 """
 
 from __future__ import annotations
 
-import json
 import struct
+import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from json import dumps
 
-CUT = b"\0"
-"""Stands in a text where the server's address goes: JSON holds no such byte."""
-
-_COUNT = struct.Struct("<I")
-_PIECE = struct.Struct("<IQQ")
-_LEVEL = 6
-_BLOCK = 2**20
-
-_GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
-_LAST_BLOCK = b"\x01\x00\x00\xff\xff"
-_GZIP_TRAILER = struct.Struct("<II")
-_STORED = struct.Struct("<BHH")
-
-Piece = tuple[int, int, memoryview]
-"""CRC-32 and length of the text, and the deflated bytes."""
+_PIECE = struct.Struct("<LLQ")  # compressed length, CRC-32, plain length
+_SPOOL = 2**20
+_CHUNK = 65_536
+_POLYNOMIAL = 0xEDB88320
+_GZIP_HEAD = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
+_FINAL_BLOCK = b"\x03\0"  # an empty block with fixed codes, marked as the last
 
 
-def pack(text: Iterable[bytes]) -> bytes:
-    """Pack a text, given in parts, that holds CUT wherever the server's address goes."""
-    heads: list[bytes] = []
-    bodies: list[bytes] = []
-    piece = _PieceWriter()
-    for part in text:
-        first, *others = part.split(CUT)
-        piece.write(first)
-        for other in others:
-            piece.finish(heads, bodies)
-            piece = _PieceWriter()
-            piece.write(other)
-    piece.finish(heads, bodies)
-    return b"".join((_COUNT.pack(len(heads)), *heads, *bodies))
+class SegmentWriter:
+    """Packs one text; holds a fixed amount of memory while it is written. Use as a context manager."""
 
-
-class _PieceWriter:
     def __init__(self) -> None:
-        self._deflate = zlib.compressobj(_LEVEL, zlib.DEFLATED, -15)
-        self._out: list[bytes] = []
+        self._out = tempfile.SpooledTemporaryFile(max_size=_SPOOL)  # noqa: SIM115 closed by close()
+        self._begin()
+
+    def __enter__(self) -> SegmentWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back the temporary file."""
+        self._out.close()
+
+    def write(self, text: bytes) -> None:
+        """Add UTF-8 text."""
+        self._crc = zlib.crc32(text, self._crc)
+        self._length += len(text)
+        self._out.write(self._compressor.compress(text))
+
+    def cut(self) -> None:
+        """Say that the base of a BulkDataURI stands here."""
+        self._end()
+        self._begin()
+
+    def finish(self) -> bytes:
+        """End the text and return it packed."""
+        self._end()
+        self._out.seek(0)
+        return self._out.read()
+
+    def _begin(self) -> None:
+        self._start = self._out.tell()
+        self._out.write(bytes(_PIECE.size))
+        self._compressor = zlib.compressobj(level=6, wbits=-15)
         self._crc = 0
         self._length = 0
 
-    def write(self, data: bytes) -> None:
-        self._crc = zlib.crc32(data, self._crc)
-        self._length += len(data)
-        self._out.append(self._deflate.compress(data))
-
-    def finish(self, heads: list[bytes], bodies: list[bytes]) -> None:
-        deflated = b"".join((*self._out, self._deflate.flush(zlib.Z_FULL_FLUSH)))
-        heads.append(_PIECE.pack(self._crc, self._length, len(deflated)))
-        bodies.append(deflated)
-
-
-def pieces_of(packed: bytes) -> list[Piece]:
-    """Return the pieces of packed metadata, nothing copied."""
-    (count,) = _COUNT.unpack_from(packed)
-    at = _COUNT.size + count * _PIECE.size
-    view = memoryview(packed)
-    pieces = []
-    for index in range(count):
-        crc, length, deflated = _PIECE.unpack_from(packed, _COUNT.size + index * _PIECE.size)
-        pieces.append((crc, length, view[at : at + deflated]))
-        at += deflated
-    return pieces
-
-
-def text(packed: bytes, base: bytes) -> bytes:
-    """Return the JSON object of one instance; `base` is the address of the DICOMweb root."""
-    return b"".join(_texts(packed, escaped(base)))
-
-
-def join_plain(packed: Iterable[bytes], base: bytes) -> Iterator[bytes]:
-    """Give the JSON array of many instances as text."""
-    base = escaped(base)
-    before = b"["
-    for each in packed:
-        yield before
-        yield from _texts(each, base)
-        before = b","
-    yield b"]" if before == b"," else b"[]"
-
-
-def _texts(packed: bytes, base: bytes) -> Iterator[bytes]:
-    for index, (_, _, deflated) in enumerate(pieces_of(packed)):
-        if index:
-            yield base
-        inflate = zlib.decompressobj(-15)
-        yield inflate.decompress(deflated, _BLOCK)
-        while inflate.unconsumed_tail:
-            yield inflate.decompress(inflate.unconsumed_tail, _BLOCK)
+    def _end(self) -> None:
+        self._out.write(self._compressor.flush(zlib.Z_FULL_FLUSH))
+        end = self._out.tell()
+        self._out.seek(self._start)
+        self._out.write(_PIECE.pack(end - self._start - _PIECE.size, self._crc, self._length))
+        self._out.seek(end)
 
 
 def join_gzip(packed: Iterable[bytes], base: bytes) -> Iterator[bytes]:
-    """Give the JSON array of many instances as one gzip member, without inflating anything."""
-    base = escaped(base)
-    address = _stored(base)
-    crc = length = 0
-    out: list[bytes | memoryview] = [_GZIP_HEADER]
-    before = b"["
+    """Yield a gzip file of the JSON array of all the texts, each base put in; nothing is decompressed.
+
+    `base` is the beginning of every BulkDataURI, at most 65,000 bytes.
+    """
+    base = _in_json(base)
+    stored_base, crc, size = _stored(base), 0, 0
+    chunks: list[bytes] = [_GZIP_HEAD]
+    waiting = 0
+    separator = b"["
     for each in packed:
-        out.append(_stored(before))
-        crc, length = zlib.crc32(before, crc), length + 1
-        for index, (piece_crc, piece_length, deflated) in enumerate(pieces_of(each)):
-            if index:
-                out.append(address)
-                crc, length = zlib.crc32(base, crc), length + len(base)
-            out.append(deflated)
-            crc, length = combine(crc, piece_crc, piece_length), length + piece_length
-        before = b","
-        if len(out) > 256:
-            yield b"".join(out)
-            out = []
-    end = b"]" if before == b"," else b"[]"
-    crc, length = zlib.crc32(end, crc), length + len(end)
-    out += (_stored(end), _LAST_BLOCK, _GZIP_TRAILER.pack(crc, length & 0xFFFFFFFF))
-    yield b"".join(out)
+        literal, block = separator, _stored(separator)
+        for data, piece_crc, length in _pieces(each):
+            crc = _combine(zlib.crc32(literal, crc), piece_crc, length)
+            size += len(literal) + length
+            chunks += (block, data)
+            waiting += len(block) + len(data)
+            literal, block = base, stored_base
+        separator = b","
+        if waiting >= _CHUNK:
+            yield b"".join(chunks)
+            chunks.clear()
+            waiting = 0
+    tail = b"]" if separator == b"," else b"[]"
+    crc, size = zlib.crc32(tail, crc), size + len(tail)
+    chunks += (_stored(tail), _FINAL_BLOCK, struct.pack("<LL", crc, size & 0xFFFFFFFF))
+    yield b"".join(chunks)
 
 
-def escaped(base: bytes) -> bytes:
-    """Return an address as it stands inside a JSON string."""
-    return json.dumps(base.decode())[1:-1].encode()
+def join_plain(packed: Iterable[bytes], base: bytes) -> Iterator[bytes]:
+    """Yield the JSON array of all the texts as plain UTF-8, in parts of bounded size."""
+    separator = b"["
+    for each in packed:
+        yield separator
+        yield from _plain(each, base)
+        separator = b","
+    yield b"]" if separator == b"," else b"[]"
+
+
+def text(packed: bytes, base: bytes) -> bytes:
+    """Return one text as it was written, with the base put in at every cut."""
+    return b"".join(_plain(packed, base))
+
+
+def _plain(packed: bytes, base: bytes) -> Iterator[bytes]:
+    base = _in_json(base)
+    for number, (data, _, length) in enumerate(_pieces(packed)):
+        if number:
+            yield base
+        decompressor = zlib.decompressobj(wbits=-15)
+        while length > 0:
+            part = decompressor.decompress(data, _CHUNK)
+            data, length = decompressor.unconsumed_tail, length - len(part)
+            if not part and not data:
+                raise ValueError("packed metadata are damaged")
+            yield part
+
+
+def _pieces(packed: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Yield (compressed bytes, CRC-32, plain length) of each piece."""
+    at = 0
+    while at < len(packed):
+        size, crc, length = _PIECE.unpack_from(packed, at)
+        at += _PIECE.size
+        yield packed[at : at + size], crc, length
+        at += size
+
+
+def _in_json(base: bytes) -> bytes:
+    return dumps(base.decode(), ensure_ascii=False)[1:-1].encode()
 
 
 def _stored(data: bytes) -> bytes:
-    return _STORED.pack(0, len(data), len(data) ^ 0xFFFF) + data
+    """Return a stored block that is not the last (RFC 1951 3.2.4); it begins at a whole byte."""
+    return struct.pack("<BHH", 0, len(data), len(data) ^ 0xFFFF) + data
 
 
-# CRC-32 of joined texts, after zlib's crc32_combine: appending n bytes multiplies the polynomial by x^(8n).
-
-_POLYNOMIAL = 0xEDB88320
-_ONE = 1 << 31
-
-
-def combine(first: int, second: int, length: int) -> int:
-    """Return the CRC-32 of two texts joined, from theirs and the length of the second."""
-    return _multiply(_shift(length), first) ^ second
+def _combine(crc: int, next_crc: int, length: int) -> int:
+    """Return the CRC-32 of two texts from that of each and the length of the second."""
+    return _times(crc, _power(length)) ^ next_crc if length else crc
 
 
-def _multiply(a: int, b: int) -> int:
+@lru_cache(maxsize=16_384)
+def _power(length: int) -> int:
+    """Return x to the power of 8 * length modulo the polynomial, bits reversed as CRC-32 has them."""
+    power, bit = 1 << 31, 0
+    while length:
+        if length & 1:
+            power = _times(_squares(bit), power)
+        length >>= 1
+        bit += 1
+    return power
+
+
+@lru_cache(maxsize=64)
+def _squares(bit: int) -> int:
+    """Return x ** (8 * 2 ** bit)."""
+    if not bit:
+        return 1 << 23
+    half = _squares(bit - 1)
+    return _times(half, half)
+
+
+def _times(a: int, b: int) -> int:
+    """Multiply two polynomials modulo that of CRC-32."""
     product = 0
-    bit = _ONE
-    while a:
-        if a & bit:
-            product ^= b
-            a ^= bit
-        bit >>= 1
-        b = (b >> 1) ^ _POLYNOMIAL if b & 1 else b >> 1
+    while b:
+        if b & 0x80000000:
+            product ^= a
+        b = b << 1 & 0xFFFFFFFF
+        a = a >> 1 ^ _POLYNOMIAL if a & 1 else a >> 1
     return product
-
-
-def _powers() -> tuple[int, ...]:
-    """Return x^(2^n) for n from 0."""
-    powers = [1 << 30]
-    for _ in range(63):
-        powers.append(_multiply(powers[-1], powers[-1]))
-    return tuple(powers)
-
-
-_POWERS = _powers()
-
-
-@lru_cache(maxsize=65_536)
-def _shift(length: int) -> int:
-    """Return x^(8 length)."""
-    result = _ONE
-    for n, power in enumerate(_POWERS[3:]):
-        if length >> n & 1:
-            result = _multiply(power, result)
-        if not length >> n:
-            break
-    return result

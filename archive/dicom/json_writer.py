@@ -1,0 +1,204 @@
+"""A data set's events to DICOM JSON, bulk value ranges and what the index wants, in one pass.
+
+Bulk values are referred to: BULK stands in the text for their address, because the UIDs in it may come later.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import orjson
+
+from archive.dicom import walk
+from archive.dicom.charset import Encodings, encodings_of
+from archive.dicom.headers import BINARY_VRS, PIXEL_TAGS
+from archive.dicom.json_text import JsonText
+from archive.dicom.values import value_json
+from archive.model.attributes import BY_TAG
+from archive.model.instance import BulkValue, Element
+
+BULK = b"\1"
+"""Stands in the text for the address of the instance's bulk values: JSON holds no such byte."""
+
+_CHARSET = 0x00080005
+_UTF8 = b',"Value":["ISO_IR 192"]'  # of the text, not of the file (PS3.18 F.2.2)
+_INDEXED = frozenset(int(tag, 16) for tag in BY_TAG)
+_OFFSET_TABLES = frozenset({0x7FE00001, 0x7FE00002})
+_PIXEL_GROUPS = frozenset({0x0028})
+_DROPPED_GROUPS = frozenset({0x0000, 0x0002, 0x0004, 0xFFFE})
+_TRAILING_PADDING = 0xFFFCFFFC
+
+
+@dataclass(slots=True)
+class Found:
+    """What a pass over the data set found beside its text."""
+
+    text: JsonText
+    attributes: dict[str, Element] = field(default_factory=dict)
+    bulk_values: list[BulkValue] = field(default_factory=list)
+    image: dict[int, bytes] = field(default_factory=dict)  # values of group 0028, by tag
+    big_endian: bool = False
+    pixels: tuple[int, str, int, int, bool] | None = None  # tag, VR, offset, length, encapsulated
+    offset_tables: dict[int, tuple[int, int]] = field(default_factory=dict)  # extended ones: offset, length
+    notes: list[str] = field(default_factory=list)
+
+
+class _DataSet:
+    """An item that is open: its members, and the repertoire that holds in it."""
+
+    __slots__ = ("encodings", "members", "ordered", "path")
+
+    def __init__(self, path: str, encodings: Encodings) -> None:
+        self.path = path
+        self.encodings = encodings
+        self.members: list[tuple[int, bytes]] = []
+        self.ordered = True
+
+    def text(self) -> bytes:
+        members = self.members
+        if not self.ordered:
+            members = sorted(dict(members).items())
+        return b"{%s}" % b",".join([member for _, member in members])
+
+
+class _Sequence:
+    """A sequence that is open: its items' texts, unless they are sent on at once."""
+
+    __slots__ = ("count", "items", "tag")
+
+    def __init__(self, tag: int) -> None:
+        self.tag = tag
+        self.count = 0
+        self.items: list[bytes] = []
+
+
+class JsonWriter:
+    """Writes one data set. `bulk_threshold` is the longest binary value that stands in the text."""
+
+    def __init__(self, events: walk.Walk, bulk_threshold: int) -> None:
+        self._walk = events
+        self._threshold = bulk_threshold
+        self._tag = 0
+        self.found = Found(JsonText())
+
+    def run(self) -> Found:
+        """Go through the events; raise what the walk raises."""
+        found = self.found
+        root = _DataSet("", ())
+        data_sets, sequences = [root], list[_Sequence]()
+        for event in self._walk:
+            kind = event[0]
+            if kind == walk.ELEMENT:
+                self._element(data_sets[-1], event)
+            elif kind == walk.SEQUENCE:
+                self._open(data_sets, sequences, event[1])
+            elif kind == walk.ITEM:
+                sequence = sequences[-1]
+                sequence.count += 1
+                outer = data_sets[-1]
+                path = f"{outer.path}{sequence.tag:08X}/{sequence.count}/"
+                data_sets.append(_DataSet(path, outer.encodings))
+            elif kind == walk.ITEM_END:
+                self._close_item(data_sets.pop(), sequences, at_top=len(data_sets) == 1)
+            elif kind == walk.SEQUENCE_END:
+                self._close(data_sets[-1], sequences.pop(), at_top=len(data_sets) == 1)
+            else:
+                self._encapsulated(data_sets[-1], event)
+        found.notes += self._walk.notes
+        return found
+
+    def _note(self, text: str) -> None:
+        sentence = f"{self._tag:08X} {text}"
+        if len(self.found.notes) < 100 and sentence not in self.found.notes:
+            self.found.notes.append(sentence)
+
+    def _element(self, data_set: _DataSet, event: walk.Event) -> None:
+        _, tag, vr, start, length, value, big = event
+        group = tag >> 16
+        if group in _DROPPED_GROUPS or not tag & 0xFFFF or tag == _TRAILING_PADDING:
+            return
+        if tag == _CHARSET:
+            data_set.encodings = encodings_of(value or b"")
+            content = _UTF8 if value else b""
+        elif value is None or tag in PIXEL_TAGS or (length > self._threshold and vr in BINARY_VRS):
+            content = self._refer(data_set, BulkValue(f"{data_set.path}{tag:08X}", vr, start, length, big))
+        else:
+            self._tag = tag
+            content = value_json(vr, value, data_set.encodings, big, self._note)
+        element = b'{"vr":"%s"%s}' % (vr.encode(), content)
+        self._member(data_set, tag, b'"%08X":%s' % (tag, element))
+        if data_set.path:
+            return
+        if tag in _INDEXED and value is not None:
+            self.found.attributes[f"{tag:08X}"] = orjson.loads(element)
+        if group in _PIXEL_GROUPS and value is not None:
+            self.found.image[tag] = value
+            self.found.big_endian = big
+        elif tag in PIXEL_TAGS:
+            self.found.pixels = (tag, vr, start, length, False)
+        elif tag in _OFFSET_TABLES:
+            self.found.offset_tables[tag] = (start, length)
+
+    def _refer(self, data_set: _DataSet, value: BulkValue) -> bytes:
+        self.found.bulk_values.append(value)
+        return b',"BulkDataURI":"%s%s"' % (BULK, value.path.encode())
+
+    def _member(self, data_set: _DataSet, tag: int, text: bytes) -> None:
+        if not data_set.path:
+            self.found.text.begin(tag)
+            self.found.text.add(text)
+            return
+        members = data_set.members
+        if members and tag <= members[-1][0]:
+            data_set.ordered = False
+        members.append((tag, text))
+
+    def _open(self, data_sets: list[_DataSet], sequences: list[_Sequence], tag: int) -> None:
+        sequences.append(_Sequence(tag))
+        if not data_sets[-1].path:
+            self.found.text.begin(tag)
+            self.found.text.add(b'"%08X":{"vr":"SQ"' % tag)
+
+    def _close_item(self, item: _DataSet, sequences: list[_Sequence], *, at_top: bool) -> None:
+        sequence = sequences[-1]
+        text = item.text()
+        if not at_top:
+            sequence.items.append(text)
+            return
+        # Items of an outermost sequence are sent on: there may be a hundred thousand.
+        self.found.text.add(b"," + text if sequence.count > 1 else b',"Value":[' + text)
+        if sequence.tag in _INDEXED and sequence.count <= _MOST_ITEMS:
+            sequence.items.append(text)
+
+    def _close(self, data_set: _DataSet, sequence: _Sequence, *, at_top: bool) -> None:
+        value = b',"Value":[%s]' % b",".join(sequence.items) if sequence.items else b""
+        if not at_top:
+            self._member(data_set, sequence.tag, b'"%08X":{"vr":"SQ"%s}' % (sequence.tag, value))
+            return
+        self.found.text.add(b"]}" if sequence.count else b"}")
+        if sequence.tag in _INDEXED:
+            # References in indexed sequences mean nothing outside of the instance's own text.
+            self.found.attributes[f"{sequence.tag:08X}"] = orjson.loads(
+                b'{"vr":"SQ"%s}' % value.replace(BULK, b"")
+            )
+
+    def _encapsulated(self, data_set: _DataSet, event: walk.Event) -> None:
+        _, tag, vr, start, length, _, _ = event
+        value = BulkValue(f"{data_set.path}{tag:08X}", vr, start, -1)
+        fragments = self._walk.fragments
+        if data_set.path and fragments is not None:
+            value = BulkValue(value.path, vr, *_span(fragments, start, length))
+        content = self._refer(data_set, value)
+        self._member(data_set, tag, b'"%08X":{"vr":"%s"%s}' % (tag, vr.encode(), content))
+        if not data_set.path:
+            self.found.pixels = (tag, vr, start, length, True)
+
+
+_MOST_ITEMS = 100  # of an indexed sequence that the index keeps
+
+
+def _span(fragments: walk.Fragments, start: int, length: int) -> tuple[int, int]:
+    """Return the range of a small image inside a sequence: its one fragment's value, else all its items."""
+    if len(fragments.offsets) == 1:
+        return fragments.offsets[0] + 8, fragments.lengths[0]
+    return start, length
