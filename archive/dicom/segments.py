@@ -1,4 +1,4 @@
-"""Packed metadata: the DICOM JSON of an instance, compressed so that many can be joined without decompressing.
+"""Packed metadata: the DICOM JSON of an instance, compressed so that many are joined as they are.
 
 A packed text is a row of pieces. Each is a raw deflate stream ended by a full flush, so that it refers to
 nothing before it and ends at a whole byte, after a header of its compressed length, CRC-32 and plain length.
@@ -27,6 +27,7 @@ class SegmentWriter:
     """Packs one text; holds a fixed amount of memory while it is written. Use as a context manager."""
 
     def __init__(self) -> None:
+        self._crc = self._length = self._start = 0
         self._out = tempfile.SpooledTemporaryFile(max_size=_SPOOL)  # noqa: SIM115 closed by close()
         self._begin()
 
@@ -122,10 +123,11 @@ def _plain(packed: bytes, base: bytes) -> Iterator[bytes]:
         if number:
             yield base
         decompressor = zlib.decompressobj(wbits=-15)
-        while length > 0:
-            part = decompressor.decompress(data, _CHUNK)
-            data, length = decompressor.unconsumed_tail, length - len(part)
-            if not part and not data:
+        rest, got = data, 0
+        while got < length:
+            part = decompressor.decompress(rest, _CHUNK)
+            rest, got = decompressor.unconsumed_tail, got + len(part)
+            if not part and not rest:
                 raise ValueError("packed metadata are damaged")
             yield part
 
