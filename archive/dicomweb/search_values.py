@@ -90,7 +90,9 @@ def _match(name: str, vr: str, values: list[str], options: Options) -> Match:
         return _moments(name, vr, values)
     if vr in _SCALARS:
         return AnyOf(tuple(_SCALARS[vr](name, value) for value in values))
-    if vr == "PN" and options.fuzzy and len(values) == 1 and _NOT_IN_WORDS.sub("", values[0]):
+    if vr == "PN" and options.fuzzy and len(values) > 1:
+        raise InvalidRequest(f"{name} takes one name where fuzzymatching is true", where=name)
+    if vr == "PN" and options.fuzzy and _NOT_IN_WORDS.sub("", values[0]):
         return FuzzyName(tuple(values[0].split()))
     if vr != "AS" and any("*" in value or "?" in value for value in values):
         return Wildcard(tuple(values))

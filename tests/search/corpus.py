@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from sqlalchemy.engine import Connection
 
-from archive.dicom import segments
+from archive.dicom.segments import SegmentWriter
 from archive.dicomweb.search import parse_query
 from archive.errors import InvalidRequest
 from archive.index import folding, schema
@@ -112,7 +112,9 @@ def uids(page: SearchPage) -> list[str]:
 
 def pack(each: Json) -> bytes:
     """Return DICOM JSON as the index keeps it."""
-    return segments.pack([orjson.dumps(each)])
+    with SegmentWriter() as writer:
+        writer.write(orjson.dumps(each))
+        return writer.finish()
 
 
 def _no_object(_key: str) -> bytes:

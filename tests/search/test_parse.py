@@ -97,6 +97,7 @@ def test_universal_matches_are_included(value: str) -> None:
         ("PatientName=" + "x" * 2000, "PatientName"),
         ("ProcedureCodeSequence=x", "ProcedureCodeSequence"),
         ("PixelData=x", "PixelData"),
+        ("PatientName=a,b&multiplevaluematching=true&fuzzymatching=true", "PatientName"),
     ],
 )
 def test_faults_name_the_parameter(text: str, where: str) -> None:
