@@ -14,12 +14,19 @@ Chunk = bytes | tuple[int, int]
 
 
 class JsonText:
-    """The members of the outermost object; `begin` each, then `add` its text in any number of parts."""
+    """The members of the outermost object: whole, or begun and then added to in any number of parts."""
 
     def __init__(self) -> None:
         self._members: list[tuple[int, list[Chunk]]] = []
         self._held = 0
         self._file: IO[bytes] | None = None
+
+    def member(self, tag: int, text: bytes) -> None:
+        """Add a whole member."""
+        self._members.append((tag, [text]))
+        self._held += len(text)
+        if self._held > _MEMORY:
+            self._spill()
 
     def begin(self, tag: int) -> None:
         """Begin a member; its text comes by `add`."""

@@ -11,9 +11,10 @@ import orjson
 
 from archive.dicom import walk
 from archive.dicom.charset import Encodings, encodings_of
+from archive.dicom.fragments import Fragments
 from archive.dicom.headers import BINARY_VRS, PIXEL_TAGS
 from archive.dicom.json_text import JsonText
-from archive.dicom.values import value_json
+from archive.dicom.values import WRITERS, value_json
 from archive.model.attributes import BY_TAG
 from archive.model.instance import BulkValue, Element
 
@@ -24,9 +25,10 @@ _CHARSET = 0x00080005
 _UTF8 = b',"Value":["ISO_IR 192"]'  # of the text, not of the file (PS3.18 F.2.2)
 _INDEXED = frozenset(int(tag, 16) for tag in BY_TAG)
 _OFFSET_TABLES = frozenset({0x7FE00001, 0x7FE00002})
-_PIXEL_GROUPS = frozenset({0x0028})
+_IMAGE_GROUP = 0x0028
 _DROPPED_GROUPS = frozenset({0x0000, 0x0002, 0x0004, 0xFFFE})
 _TRAILING_PADDING = 0xFFFCFFFC
+_SPECIAL = PIXEL_TAGS | _OFFSET_TABLES | {_CHARSET, _TRAILING_PADDING}
 
 
 @dataclass(slots=True)
@@ -79,13 +81,12 @@ class JsonWriter:
         self._walk = events
         self._threshold = bulk_threshold
         self._tag = 0
+        self._indexed: list[bytes] = []
         self.found = Found(JsonText())
 
     def run(self) -> Found:
         """Go through the events; raise what the walk raises."""
-        found = self.found
-        root = _DataSet("", ())
-        data_sets, sequences = [root], list[_Sequence]()
+        data_sets, sequences = [_DataSet("", ())], list[_Sequence]()
         for event in self._walk:
             kind = event[0]
             if kind == walk.ELEMENT:
@@ -93,19 +94,19 @@ class JsonWriter:
             elif kind == walk.SEQUENCE:
                 self._open(data_sets, sequences, event[1])
             elif kind == walk.ITEM:
-                sequence = sequences[-1]
+                sequence, outer = sequences[-1], data_sets[-1]
                 sequence.count += 1
-                outer = data_sets[-1]
                 path = f"{outer.path}{sequence.tag:08X}/{sequence.count}/"
                 data_sets.append(_DataSet(path, outer.encodings))
             elif kind == walk.ITEM_END:
-                self._close_item(data_sets.pop(), sequences, at_top=len(data_sets) == 1)
+                self._close_item(data_sets.pop(), sequences[-1], at_top=len(data_sets) == 1)
             elif kind == walk.SEQUENCE_END:
                 self._close(data_sets[-1], sequences.pop(), at_top=len(data_sets) == 1)
             else:
                 self._encapsulated(data_sets[-1], event)
-        found.notes += self._walk.notes
-        return found
+        self.found.notes += self._walk.notes
+        self.found.attributes = orjson.loads(b"{%s}" % b",".join(self._indexed))
+        return self.found
 
     def _note(self, text: str) -> None:
         sentence = f"{self._tag:08X} {text}"
@@ -114,40 +115,49 @@ class JsonWriter:
 
     def _element(self, data_set: _DataSet, event: walk.Event) -> None:
         _, tag, vr, start, length, value, big = event
-        group = tag >> 16
-        if group in _DROPPED_GROUPS or not tag & 0xFFFF or tag == _TRAILING_PADDING:
-            return
-        if tag == _CHARSET:
-            data_set.encodings = encodings_of(value or b"")
-            content = _UTF8 if value else b""
-        elif value is None or tag in PIXEL_TAGS or (length > self._threshold and vr in BINARY_VRS):
-            content = self._refer(data_set, BulkValue(f"{data_set.path}{tag:08X}", vr, start, length, big))
-        else:
+        if value is None or tag in _SPECIAL or not tag & 0xFFFF or tag >> 16 in _DROPPED_GROUPS:
+            content = self._special(data_set, event)
+            if content is None:
+                return
+        elif length > self._threshold and vr in BINARY_VRS:
+            content = self._refer(BulkValue(f"{data_set.path}{tag:08X}", vr, start, length, big))
+        elif value:
             self._tag = tag
-            content = value_json(vr, value, data_set.encodings, big, self._note)
-        element = b'{"vr":"%s"%s}' % (vr.encode(), content)
-        self._member(data_set, tag, b'"%08X":%s' % (tag, element))
+            content = WRITERS[vr](vr, value, data_set.encodings, big, self._note)
+        else:
+            content = b""
+        text = b'"%08X":{"vr":"%s"%s}' % (tag, vr.encode(), content)
         if data_set.path:
+            self._member(data_set, tag, text)
             return
+        self.found.text.member(tag, text)
         if tag in _INDEXED and value is not None:
-            self.found.attributes[f"{tag:08X}"] = orjson.loads(element)
-        if group in _PIXEL_GROUPS and value is not None:
+            self._indexed.append(text)
+        if tag >> 16 == _IMAGE_GROUP and value is not None:
             self.found.image[tag] = value
             self.found.big_endian = big
-        elif tag in PIXEL_TAGS:
-            self.found.pixels = (tag, vr, start, length, False)
-        elif tag in _OFFSET_TABLES:
-            self.found.offset_tables[tag] = (start, length)
 
-    def _refer(self, data_set: _DataSet, value: BulkValue) -> bytes:
+    def _special(self, data_set: _DataSet, event: walk.Event) -> bytes | None:
+        """Return what follows the VR of an element that is none of the many; None: it is left out."""
+        _, tag, vr, start, length, value, big = event
+        if tag >> 16 in _DROPPED_GROUPS or not tag & 0xFFFF or tag == _TRAILING_PADDING:
+            return None
+        if tag == _CHARSET:
+            data_set.encodings = encodings_of(value or b"")
+            return _UTF8 if value else b""
+        if not data_set.path and tag in PIXEL_TAGS:
+            self.found.pixels = (tag, vr, start, length, False)
+        elif not data_set.path and tag in _OFFSET_TABLES:
+            self.found.offset_tables[tag] = (start, length)
+        if tag in _OFFSET_TABLES and value is not None and length <= self._threshold:
+            return value_json(vr, value, (), big, self._note)
+        return self._refer(BulkValue(f"{data_set.path}{tag:08X}", vr, start, length, big))
+
+    def _refer(self, value: BulkValue) -> bytes:
         self.found.bulk_values.append(value)
         return b',"BulkDataURI":"%s%s"' % (BULK, value.path.encode())
 
     def _member(self, data_set: _DataSet, tag: int, text: bytes) -> None:
-        if not data_set.path:
-            self.found.text.begin(tag)
-            self.found.text.add(text)
-            return
         members = data_set.members
         if members and tag <= members[-1][0]:
             data_set.ordered = False
@@ -159,8 +169,7 @@ class JsonWriter:
             self.found.text.begin(tag)
             self.found.text.add(b'"%08X":{"vr":"SQ"' % tag)
 
-    def _close_item(self, item: _DataSet, sequences: list[_Sequence], *, at_top: bool) -> None:
-        sequence = sequences[-1]
+    def _close_item(self, item: _DataSet, sequence: _Sequence, *, at_top: bool) -> None:
         text = item.text()
         if not at_top:
             sequence.items.append(text)
@@ -177,10 +186,9 @@ class JsonWriter:
             return
         self.found.text.add(b"]}" if sequence.count else b"}")
         if sequence.tag in _INDEXED:
-            # References in indexed sequences mean nothing outside of the instance's own text.
-            self.found.attributes[f"{sequence.tag:08X}"] = orjson.loads(
-                b'{"vr":"SQ"%s}' % value.replace(BULK, b"")
-            )
+            # References mean nothing outside of the instance's own text.
+            member = b'"%08X":{"vr":"SQ"%s}' % (sequence.tag, value)
+            self._indexed.append(member.replace(BULK, b""))
 
     def _encapsulated(self, data_set: _DataSet, event: walk.Event) -> None:
         _, tag, vr, start, length, _, _ = event
@@ -188,16 +196,19 @@ class JsonWriter:
         fragments = self._walk.fragments
         if data_set.path and fragments is not None:
             value = BulkValue(value.path, vr, *_span(fragments, start, length))
-        content = self._refer(data_set, value)
-        self._member(data_set, tag, b'"%08X":{"vr":"%s"%s}' % (tag, vr.encode(), content))
-        if not data_set.path:
-            self.found.pixels = (tag, vr, start, length, True)
+        content = self._refer(value)
+        text = b'"%08X":{"vr":"%s"%s}' % (tag, vr.encode(), content)
+        if data_set.path:
+            self._member(data_set, tag, text)
+            return
+        self.found.text.member(tag, text)
+        self.found.pixels = (tag, vr, start, length, True)
 
 
 _MOST_ITEMS = 100  # of an indexed sequence that the index keeps
 
 
-def _span(fragments: walk.Fragments, start: int, length: int) -> tuple[int, int]:
+def _span(fragments: Fragments, start: int, length: int) -> tuple[int, int]:
     """Return the range of a small image inside a sequence: its one fragment's value, else all its items."""
     if len(fragments.offsets) == 1:
         return fragments.offsets[0] + 8, fragments.lengths[0]

@@ -1,100 +1,78 @@
-"""The head of a DICOM file: preamble and file meta information (PS3.10 7.1), and what a transfer syntax says.
+"""Pieces of Part 10 files in Explicit VR Little Endian: headers, delimiters, file meta.
 
-Any preamble is taken. Whether a data set agrees with its file meta is for archive/dicom/read.py to say.
+Owns how an element is framed and padded. What its value is comes from archive/dicom/convert.py and build.py.
 """
 
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 
-from archive.dicom.headers import LONG_VRS
-from archive.dicom.source import Source
-from archive.errors import NotDicom
-from archive.model.uid import trim_uid
+from archive.dicom.headers import LONG_VRS, UNDEFINED
 
-IMPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2"
-EXPLICIT_BIG_ENDIAN = "1.2.840.10008.1.2.2"
-# Deflated Explicit VR Little Endian, and JPIP (and HTJ2K JPIP) Referenced Deflate.
-DEFLATED = frozenset({"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"})
-_PREFIX_END = 132
-_MOST = 65_536  # bytes of a value that is kept; those kept are UIDs
-_KEPT = {0x00020000, 0x00020002, 0x00020003, 0x00020010}
+EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
+IMPLEMENTATION_CLASS_UID = "2.25.225373938110393064214018310838527103811"
+IMPLEMENTATION_VERSION_NAME = "FILMROOM"
+MAX_LENGTH = 0xFFFFFFFE
 
-
-@dataclass(frozen=True, slots=True)
-class FileMeta:
-    """What Filmroom takes from group 0002; UIDs are trimmed, empty where absent."""
-
-    transfer_syntax_uid: str
-    sop_class_uid: str
-    sop_uid: str
-    dataset_offset: int
-
-    @property
-    def implicit(self) -> bool:
-        """Whether elements have no VR. Unknown and private syntaxes are Explicit VR (PS3.5 A.4)."""
-        return self.transfer_syntax_uid == IMPLICIT_LITTLE_ENDIAN
-
-    @property
-    def big_endian(self) -> bool:
-        """Whether numbers have their high byte first."""
-        return self.transfer_syntax_uid == EXPLICIT_BIG_ENDIAN
-
-    @property
-    def deflated(self) -> bool:
-        """Whether the data set must be inflated before it can be walked."""
-        return self.transfer_syntax_uid in DEFLATED
+ITEM = struct.pack("<HHL", 0xFFFE, 0xE000, UNDEFINED)
+ITEM_END = struct.pack("<HHL", 0xFFFE, 0xE00D, 0)
+SEQUENCE_END = struct.pack("<HHL", 0xFFFE, 0xE0DD, 0)
+_SHORT = struct.Struct("<HH2sH")
+_LONG = struct.Struct("<HH2sHL")
+_LONG_VRS = frozenset(LONG_VRS.values())
+TEXT_VRS = frozenset(
+    {"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UI", "UR", "UT"}
+)
+_CHUNK = 65_536
 
 
-def read_file_meta(source: Source) -> FileMeta:
-    """Read the file meta information; raise NotDicom where it is missing, cut off or names no syntax."""
-    if source.read_at(128, 4) != b"DICM":
-        raise NotDicom(
-            "not a DICOM file: a Part 10 file with a 128 byte preamble and the prefix DICM is required"
-            " (PS3.10 7.1)"
+def header(tag: int, vr: str, length: int) -> bytes:
+    """Return the header of an element.
+
+    A value too long for the 16 bits of its VR's length gets VR UN (PS3.5 6.2.2): only Implicit VR holds it.
+    """
+    if vr not in _LONG_VRS and length <= 0xFFFF:
+        return _SHORT.pack(tag >> 16, tag & 0xFFFF, vr.encode(), length)
+    return _LONG.pack(tag >> 16, tag & 0xFFFF, (vr if vr in _LONG_VRS else "UN").encode(), 0, length)
+
+
+def padding(vr: str) -> bytes:
+    """Return the byte that makes a value even (PS3.5 6.2): NUL for UIDs and all that is no text."""
+    return b"\0" if vr == "UI" or vr not in TEXT_VRS else b" "
+
+
+def element(tag: int, vr: str, value: bytes) -> bytes:
+    """Return a whole element, padded."""
+    if len(value) % 2:
+        value += padding(vr)
+    return header(tag, vr, len(value)) + value
+
+
+def file_meta(sop_class_uid: str, sop_uid: str, transfer_syntax_uid: str) -> bytes:
+    """Return preamble, prefix and file meta group of a file that Filmroom writes."""
+    group = b"".join(
+        (
+            element(0x00020001, "OB", b"\0\1"),
+            element(0x00020002, "UI", sop_class_uid.encode()),
+            element(0x00020003, "UI", sop_uid.encode()),
+            element(0x00020010, "UI", transfer_syntax_uid.encode()),
+            element(0x00020012, "UI", IMPLEMENTATION_CLASS_UID.encode()),
+            element(0x00020013, "SH", IMPLEMENTATION_VERSION_NAME.encode()),
         )
-    values: dict[int, bytes] = {}
-    boundaries: set[int] = set()
-    pos = _PREFIX_END
-    while (head := source.read_at(pos, 12))[:2] == b"\x02\x00":
-        if len(head) < 8:
-            raise NotDicom("the file ends in its file meta information")
-        element = int.from_bytes(head[2:4], "little")
-        start, length = _value_range(head, pos)
-        if start + length > source.size:
-            raise NotDicom("the file ends in its file meta information", attribute=f"0002{element:04X}")
-        tag = 0x00020000 | element
-        if tag in _KEPT:
-            values.setdefault(tag, source.read_at(start, min(length, _MOST)))
-        pos = start + length
-        boundaries.add(pos)
-    if pos == _PREFIX_END:
-        raise NotDicom("the file has no file meta information (group 0002)")
-    stated = values.get(0x00020000, b"")
-    if len(stated) == 4:  # elements of group 0002 may stand in the data set too, where they mean nothing
-        end = _PREFIX_END + 12 + struct.unpack("<L", stated)[0]
-        pos = end if end in boundaries else pos
-    meta = FileMeta(
-        transfer_syntax_uid=_uid(values.get(0x00020010)),
-        sop_class_uid=_uid(values.get(0x00020002)),
-        sop_uid=_uid(values.get(0x00020003)),
-        dataset_offset=pos,
     )
-    if not meta.transfer_syntax_uid:
-        raise NotDicom("the file meta information names no Transfer Syntax UID", attribute="00020010")
-    return meta
+    return bytes(128) + b"DICM" + element(0x00020000, "UL", len(group).to_bytes(4, "little")) + group
 
 
-def _value_range(head: bytes, pos: int) -> tuple[int, int]:
-    """Return offset and length of a value; some devices write even this group in Implicit VR."""
-    code = head[4:6]
-    if code in LONG_VRS:
-        return pos + 12, int.from_bytes(head[8:12], "little")
-    if code.isalpha() and code.isupper():
-        return pos + 8, int.from_bytes(head[6:8], "little")
-    return pos + 8, int.from_bytes(head[4:8], "little")
-
-
-def _uid(value: bytes | None) -> str:
-    return trim_uid(value.decode("latin-1")) if value else ""
+def in_chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Join small pieces to chunks of about 64 KiB; large pieces pass as they are."""
+    held: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size >= _CHUNK:
+            yield b"".join(held)
+            held, size = [], 0
+    if held:
+        yield b"".join(held)

@@ -36,7 +36,7 @@ _SIZES = {vr: struct.calcsize(code) for vr, code in _FORMATS.items()}
 
 def value_json(vr: str, value: bytes, encodings: Encodings, big: bool, note: Note) -> bytes:
     """Return `,"Value":[…]` or `,"InlineBinary":"…"`; b"" for an empty value or one that cannot be said."""
-    return _WRITERS.get(vr, _binary)(vr, value, encodings, big, note) if value else b""
+    return WRITERS[vr](vr, value, encodings, big, note) if value else b""
 
 
 def _plain(_vr: str, value: bytes, _encodings: Encodings, _big: bool, _note: Note) -> bytes:
@@ -58,9 +58,8 @@ def _texts(value: bytes, encodings: Encodings) -> bytes:
         text = decode(value, encodings).rstrip(_PADDING)
     if "\\" not in text:
         return b',"Value":[%s]' % _string(text) if text else b""
-    return _listed(
-        [_string(each.strip(_PADDING)) if each.strip(_PADDING) else b"null" for each in text.split("\\")]
-    )
+    values = [each.strip(_PADDING) for each in text.split("\\")]
+    return _listed([_string(each) if each else b"null" for each in values])
 
 
 def _string(text: str) -> bytes:
@@ -101,11 +100,8 @@ def _decimal(raw: bytes, note: Note) -> bytes:
     except (InvalidOperation, OverflowError):
         return _string(text)
     if math.isfinite(number) and Decimal(repr(number)) == exact:
-        return (
-            _dumps(int(exact))
-            if exact == exact.to_integral() and abs(exact) < _SAFE_INTEGER
-            else _dumps(number)
-        )
+        whole = abs(exact) < _SAFE_INTEGER and exact == exact.to_integral()
+        return _dumps(int(exact) if whole else number)
     return _string(text)  # a double would not give it back (PS3.18 F.2.2, DS as String)
 
 
@@ -177,11 +173,12 @@ def _tags(_vr: str, value: bytes, _encodings: Encodings, big: bool, note: Note) 
     return _listed([b'"%04X%04X"' % pair for pair in pairs])
 
 
-_WRITERS = {
+WRITERS = {
     **dict.fromkeys(("AE", "AS", "CS", "DA", "DT", "TM", "UI"), _plain),  # the default repertoire
     **dict.fromkeys(("LO", "SH", "UC"), _free),
     **dict.fromkeys(("LT", "ST", "UR", "UT"), _long_text),  # one value: backslashes are characters
     **dict.fromkeys(_FORMATS, _numbers),
+    **dict.fromkeys(("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "UN"), _binary),  # SQ: one that is none
     "AT": _tags,
     "DS": _decimals,
     "IS": _integers,
