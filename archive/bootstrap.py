@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from archive.index.engine import Database
 from archive.services.bulkdata import BulkdataService
+from archive.services.conversion import Conversion
 from archive.services.delete import DeleteService
 from archive.services.download import DownloadService
 from archive.services.frames import FramesService
@@ -67,6 +68,7 @@ def build(settings: Settings, observe: Observe | None = None) -> Services:
         observe=observe,
     )
     executor = ThreadPoolExecutor(_OBJECT_THREADS, thread_name_prefix="objects")
+    frames = FramesService(database, objects)
     return Services(
         settings=settings,
         database=database,
@@ -74,10 +76,10 @@ def build(settings: Settings, observe: Observe | None = None) -> Services:
         executor=executor,
         store=StoreService(database, objects, settings, executor),
         search=SearchService(database, settings, objects),
-        retrieve=RetrieveService(database, objects, executor),
+        retrieve=RetrieveService(database, objects, executor, Conversion(objects, frames)),
         download=DownloadService(database),
         metadata=MetadataService(database, objects),
-        frames=FramesService(database, objects),
+        frames=frames,
         bulkdata=BulkdataService(database, objects),
         delete=DeleteService(database, objects, settings),
         housekeeping=HousekeepingService(database, objects, settings),

@@ -45,6 +45,18 @@ class Found:
     notes: list[str] = field(default_factory=list)
 
 
+_heads: dict[int, bytes] = {}
+"""How members begin, by tag and VR: most instances have the same ones."""
+_MOST_HEADS = 20_000
+
+
+def _head(key: int) -> bytes:
+    head = b'"%08X":{"vr":"%c%c"' % (key >> 16, key >> 8 & 0xFF, key & 0xFF)
+    if len(_heads) < _MOST_HEADS:
+        _heads[key] = head
+    return head
+
+
 class _DataSet:
     """An item that is open: its members, and the repertoire that holds in it."""
 
@@ -126,7 +138,9 @@ class JsonWriter:
             content = WRITERS[vr](vr, value, data_set.encodings, big, self._note)
         else:
             content = b""
-        text = b'"%08X":{"vr":"%s"%s}' % (tag, vr.encode(), content)
+        key = tag << 16 | ord(vr[0]) << 8 | ord(vr[1])
+        head = _heads.get(key) or _head(key)
+        text = head + content + b"}"
         if data_set.path:
             self._member(data_set, tag, text)
             return

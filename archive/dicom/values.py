@@ -145,6 +145,8 @@ def _name(text: str) -> bytes:
 
 
 def _numbers(vr: str, value: bytes, _encodings: Encodings, big: bool, note: Note) -> bytes:
+    if vr == "US" and len(value) == 2:
+        return b',"Value":[%d]' % int.from_bytes(value, "big" if big else "little")
     size = _SIZES[vr]
     count = len(value) // size
     if len(value) % size:

@@ -28,7 +28,8 @@ class BulkValues:
 def bulk_values(database: Database, principal: Principal, place: Place) -> BulkValues:
     """Return the bulk values of the instance at a place; raise NotFound or Gone."""
     source = INSTANCE_JOIN.outerjoin(instance_bulk, instance_bulk.c.instance_id == instances.c.id)
+    columns = (instance_bulk.c.ranges, instances.c.attributes)
     with database.read() as connection:
-        row = select_one(connection, principal, place, source, (instance_bulk.c.ranges, instances.c.attributes))
+        row = select_one(connection, principal, place, source, columns)
     values = () if row.ranges is None else unpack_bulk_values(row.ranges)
     return BulkValues(to_instance(row), values, orjson.loads(row.attributes))

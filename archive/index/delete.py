@@ -153,9 +153,7 @@ def delete(
     _bury(connection, organisation, place)
 
 
-def _retire(
-    connection: Connection, organisation: int, place: Place, seen: Seen, keep: timedelta
-) -> None:
+def _retire(connection: Connection, organisation: int, place: Place, seen: Seen, keep: timedelta) -> None:
     now = datetime.now(UTC)
     for start in range(0, len(seen.doomed), _CHUNK):
         chunk = seen.doomed[start : start + _CHUNK]

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 from sqlalchemy.engine import Connection, Engine
 
-from archive.errors import CommitUnknown, Unavailable
+from archive.errors import CommitUnknown, FilmroomError, Unavailable
 
 T = TypeVar("T")
 
@@ -49,7 +49,7 @@ class Database:
             try:
                 with _translated():
                     return self._once(work)
-            except _InTheWay as error:
+            except InTheWay as error:
                 if attempt == _ATTEMPTS - 1:
                     raise Unavailable("the index is too busy to be written now") from error
                 time.sleep(random.uniform(0.005, 0.02) * 2**attempt)  # noqa: S311 spreads writers, no secret
@@ -81,8 +81,8 @@ class Database:
         self.engine.dispose()
 
 
-class _InTheWay(Exception):
-    """Another transaction was in the way; the same work may succeed now."""
+class InTheWay(FilmroomError):
+    """Another transaction was in the way; `write` runs the same work again."""
 
 
 def _in_the_way(error: exc.DBAPIError) -> bool:
@@ -98,7 +98,7 @@ def _translated() -> Iterator[None]:
         raise Unavailable("every connection to the index is in use") from error
     except exc.DBAPIError as error:
         if _in_the_way(error):
-            raise _InTheWay from error
+            raise InTheWay from error
         if error.connection_invalidated or isinstance(error, (exc.OperationalError, exc.InterfaceError)):
             raise Unavailable("the index cannot be asked now") from error
         raise
@@ -135,6 +135,6 @@ def _sqlite_connect(connection: Any, _record: Any) -> None:
 
 
 def _sqlite_begin(connection: Connection) -> None:
-    """Begin as a writer, because an upgrade from reader to writer in the middle fails at once (SQLITE_BUSY)."""
+    """Begin as a writer, because turning from reader to writer in the middle fails at once (SQLITE_BUSY)."""
     immediate = connection.get_execution_options().get("filmroom_write", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")

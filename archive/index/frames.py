@@ -16,10 +16,11 @@ from archive.model.principal import Principal
 def instance_with_block(
     database: Database, principal: Principal, place: Place, frame: int
 ) -> tuple[StoredInstance, FrameBlock | None]:
-    """Return an instance and the block that holds `frame` (from 1); None for native pixels or no such frame."""
+    """Return an instance and the block that holds `frame` (from 1); or None where there is none."""
     first = (frame - 1) // FRAMES_PER_BLOCK * FRAMES_PER_BLOCK + 1
     blocks = INSTANCE_JOIN.outerjoin(
-        frame_blocks, sa.and_(frame_blocks.c.instance_id == instances.c.id, frame_blocks.c.first_frame == first)
+        frame_blocks,
+        sa.and_(frame_blocks.c.instance_id == instances.c.id, frame_blocks.c.first_frame == first),
     )
     columns = (frame_blocks.c.first_frame, frame_blocks.c.frames, frame_blocks.c.ranges)
     with database.read() as connection:

@@ -44,7 +44,7 @@ def at(place: Place) -> list[sa.ColumnElement[bool]]:
 
 
 def instance_ids(database: Database, principal: Principal, place: Place) -> array[int]:
-    """Return the row ids of the instances at a place, in order; raise NotFound or Gone where there are none."""
+    """Return the row ids of the instances at a place, in order; raise NotFound or Gone."""
     with database.read() as connection:
         rows = connection.execute(
             sa.select(instances.c.id)

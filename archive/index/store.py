@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from itertools import islice
 from typing import Any
 
 import orjson
@@ -20,6 +19,7 @@ from sqlalchemy.engine import Connection
 from archive.dicom.read import READER_VERSION
 from archive.index import search_attributes
 from archive.index.dialect import insert
+from archive.index.engine import InTheWay
 from archive.index.folding import instance_columns
 from archive.index.organisations import organisation_id
 from archive.index.records import INSTANCE_COLUMNS, INSTANCE_JOIN, pack_bulk_values, pack_pixels, to_instance
@@ -37,7 +37,8 @@ from archive.model.attributes import INSTANCE_ATTRIBUTES
 from archive.model.instance import Reading, StoredInstance
 from archive.model.principal import Principal
 
-BATCH = 200
+BATCH = 200  # instances written in one statement
+BATCH_BYTES = 2**23  # or fewer, where their metadata are long
 
 
 class Verdict(Enum):
@@ -52,14 +53,15 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class NewInstance:
-    """An instance whose objects are durable. `metadata` is None where it is in a derived object."""
+    """An instance whose objects are durable. `metadata_apart`: the metadata is in a derived object."""
 
     reading: Reading
     object_key: str
     size: int
     sha256: str
     inflated: bool
-    metadata: bytes | None
+    metadata: bytes
+    metadata_apart: bool
     replace: bool  # take the place of whatever is there under the same UID
 
 
@@ -95,7 +97,7 @@ def write(
     chosen = search_attributes.paths(connection)
     verdicts: dict[str, Written] = {}
     tally = _Tally()
-    for batch in _batches(new, BATCH):
+    for batch in _batches(new):
         parents = Parents(connection, organisation, [each.reading for each in batch])
         tally.new_series(parents.new_series)
         taken = _insert(connection, organisation, parents, batch)
@@ -111,7 +113,8 @@ def write(
                     taken[uid] = _instance_id(connection, organisation, uid)
             verdicts[uid] = written
         _insert_parts(connection, batch, taken)
-        search_attributes.insert_values(connection, chosen, [(taken[u], e) for u, e in _written(batch, taken)])
+        packed = ((taken[uid], each.metadata) for uid, each in _written(batch, taken))
+        search_attributes.insert_values(connection, chosen, packed)
     tally.write(connection)
     return verdicts
 
@@ -120,9 +123,16 @@ def _written(batch: list[NewInstance], taken: dict[str, int]) -> Iterator[tuple[
     return ((e.reading.identity.sop_uid, e) for e in batch if e.reading.identity.sop_uid in taken)
 
 
-def _batches(items: Iterable[NewInstance], size: int) -> Iterator[list[NewInstance]]:
-    iterator = iter(items)
-    while batch := list(islice(iterator, size)):
+def _batches(new: Iterable[NewInstance]) -> Iterator[list[NewInstance]]:
+    batch: list[NewInstance] = []
+    size = 0
+    for each in new:
+        batch.append(each)
+        size += len(each.metadata)
+        if len(batch) == BATCH or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
         yield batch
 
 
@@ -171,7 +181,9 @@ def _meet(
         sa.select(instances)
         .where(instances.c.organisation_id == organisation, instances.c.sop_uid == uid)
         .with_for_update()
-    ).one()
+    ).first()
+    if row is None:
+        raise InTheWay("an instance was deleted between two looks at it")
     study_id, series_id = parents.ids(new.reading)
     if (row.study_id, row.series_id) != (study_id, series_id):
         return Written(Verdict.ELSEWHERE)
@@ -211,7 +223,12 @@ def _insert_parts(connection: Connection, batch: list[NewInstance], taken: dict[
     """Insert what belongs to the instances: metadata, bulk value ranges, frame ranges."""
     mine = [(taken[uid], each) for uid, each in _written(batch, taken)]
     segments = [
-        {"instance_id": i, "segments": each.metadata, "reader_version": READER_VERSION} for i, each in mine
+        {
+            "instance_id": i,
+            "segments": None if each.metadata_apart else each.metadata,
+            "reader_version": READER_VERSION,
+        }
+        for i, each in mine
     ]
     bulk = [
         {"instance_id": i, "ranges": pack_bulk_values(each.reading.bulk_values)}

@@ -114,9 +114,7 @@ class Parents:
         rows = _make(self._connection, new, series, ["study_id", "series_uid"], where, self.new_series)
         for row in rows:
             self._series[study_uids[row.study_id], row.series_uid] = row.id
-            _fill_up(
-                self._connection, series, row, values[row.study_id, row.series_uid], SERIES_ATTRIBUTES
-            )
+            _fill_up(self._connection, series, row, values[row.study_id, row.series_uid], SERIES_ATTRIBUTES)
 
 
 def patient_of(attributes: Attributes) -> tuple[str, str]:
@@ -188,7 +186,9 @@ def _fill_up(
     if merged == have:
         return have
     # Another request may be filling up the same row: look again under the lock.
-    locked = connection.execute(sa.select(table).where(table.c.id == row.id).with_for_update(key_share=True)).one()
+    locked = connection.execute(
+        sa.select(table).where(table.c.id == row.id).with_for_update(key_share=True)
+    ).one()
     merged = filled(orjson.loads(locked.attributes), more, level)
     columns = study_columns(merged) if table is studies else series_columns(merged)
     connection.execute(

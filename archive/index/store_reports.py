@@ -54,4 +54,6 @@ def find(database: Database, principal: Principal, request_id: str) -> Report:
 
 def forget(connection: Connection, older_than: timedelta) -> None:
     """Remove old reports."""
-    connection.execute(sa.delete(store_reports).where(store_reports.c.created_at < datetime.now(UTC) - older_than))
+    connection.execute(
+        sa.delete(store_reports).where(store_reports.c.created_at < datetime.now(UTC) - older_than)
+    )

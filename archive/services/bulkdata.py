@@ -21,7 +21,7 @@ _PIXELS = frozenset({"7FE00010", "7FE00008", "7FE00009"})
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One bulk value of an instance. `media_type` is that of a document, None where there is nothing to say."""
+    """One bulk value of an instance. `media_type` is that of a document, else None."""
 
     instance: StoredInstance
     value: BulkValue

@@ -48,7 +48,7 @@ class FramesService:
         self.objects = objects
 
     def find(self, principal: Principal, place: Place, numbers: Sequence[int] | None) -> Found:
-        """Find frames by number, counted from 1, or all of them; raise NotFound (or Gone) for what is not there."""
+        """Find frames by number, counted from 1, or all; raise NotFound or Gone for what is not there."""
         first = numbers[0] if numbers else 1
         instance, block = instance_with_block(self.database, principal, place, first)
         pixels = instance.pixels
@@ -60,7 +60,7 @@ class FramesService:
         return Found(instance, pixels, numbers or range(1, pixels.frames + 1), block)
 
     def stored(self, found: Found) -> Iterator[Frame]:
-        """Give the frames as they are stored; native ones little endian (PS3.18 8.7.3.3.2), in the order asked for."""
+        """Give the frames as stored, in the order asked for; native ones little endian (PS3.18 8.7.3.3.2)."""
         known = {} if found.first_block is None else {found.first_block.first: found.first_block}
         for start in range(0, len(found.numbers), FRAMES_PER_BLOCK):
             numbers = found.numbers[start : start + FRAMES_PER_BLOCK]

@@ -34,14 +34,16 @@ class Body:
 class RetrieveService:
     """Finds instances and gives their bytes."""
 
-    def __init__(self, database: Database, objects: ObjectStore, executor: Executor) -> None:
+    def __init__(
+        self, database: Database, objects: ObjectStore, executor: Executor, conversion: Conversion
+    ) -> None:
         self.database = database
         self.objects = objects
         self.executor = executor
-        self.conversion = Conversion(database, objects)
+        self.conversion = conversion
 
     def instances(self, principal: Principal, place: Place) -> Iterator[StoredInstance]:
-        """Go through the instances at a place: series by number, instances by number. Raise NotFound or Gone."""
+        """Go through the instances at a place, in order of their numbers. Raise NotFound or Gone."""
         if place.level is Level.INSTANCE:
             return iter((one_instance(self.database, principal, place),))
         return fetch_instances(self.database, instance_ids(self.database, principal, place))

@@ -30,7 +30,7 @@ class Staged:
 
     @classmethod
     def of_file(cls, path: Path) -> Staged:
-        """Stage a file in place. It must not change before the store has it; a change is found by its hash."""
+        """Stage a file in place. It must not change before it is stored; the hash finds a change."""
         staged = cls(memory=0, largest=2**62)
         staged._file = path.open("rb")
         while block := staged._file.read(_BLOCK):

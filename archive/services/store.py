@@ -235,7 +235,8 @@ class StoreSession:
                     size=incoming.staged.size,
                     sha256=incoming.staged.sha256,
                     inflated=incoming.inflated is not None,
-                    metadata=None if incoming.metadata_apart else incoming.reading.metadata,
+                    metadata=incoming.reading.metadata,
+                    metadata_apart=incoming.metadata_apart,
                     replace=incoming.replace,
                 )
             )

@@ -13,10 +13,11 @@ from archive.dicomweb.negotiation import Container, choose_bulk
 from archive.dicomweb.uris import bulkdata_url, parse_bulk_path
 from archive.model.instance import StoredInstance
 from archive.model.level import Place
+from archive.services.begun import begun
 from archive.services.bulkdata import Found
 from archive.web import frames
 from archive.web.caching import etag_of, not_modified, validated
-from archive.web.context import accept, base_url, begun, place, principal, services
+from archive.web.context import accept, base_url, place, principal, services
 from archive.web.streams import Part, multipart_response, single_response
 
 

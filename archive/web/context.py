@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import chain
-from typing import TypeVar
-
 from flask import current_app, g, request
 
 from archive.bootstrap import Services
@@ -14,8 +10,6 @@ from archive.errors import InvalidRequest
 from archive.model.level import Place
 from archive.model.principal import ANYONE, Principal
 from archive.model.uid import is_uid
-
-T = TypeVar("T")
 
 ROOT = "/dicom-web"
 EXTENSION = "filmroom"
@@ -63,13 +57,3 @@ def accept() -> tuple[MediaRange, ...]:
 def accepts_gzip() -> bool:
     """Tell whether the client takes gzip."""
     return request.accept_encodings["gzip"] > 0
-
-
-def begun(items: Iterable[T]) -> Iterator[T]:
-    """Take the first item before anything is sent, so that what fails at once gets the right status."""
-    iterator = iter(items)
-    try:
-        first = next(iterator)
-    except StopIteration:
-        return iter(())
-    return chain((first,), iterator)

@@ -20,9 +20,10 @@ from archive.dicomweb.negotiation import (
 from archive.dicomweb.uris import frame_url, parse_frames
 from archive.errors import InvalidRequest
 from archive.model.level import Level, Place
+from archive.services.begun import begun
 from archive.services.frames import Found, Frame
 from archive.web.caching import etag_of, not_modified, validated
-from archive.web.context import accept, base_url, begun, place, principal, services
+from archive.web.context import accept, base_url, place, principal, services
 from archive.web.streams import Part, multipart_response, single_response
 
 MAX_FRAMES = 10_000

@@ -7,8 +7,9 @@ from flask import Response
 from archive.dicom.xml import dataset_to_xml
 from archive.dicomweb.media_types import JSON, XML
 from archive.dicomweb.negotiation import Resource, choose_text
+from archive.services.begun import begun
 from archive.web.caching import etag_of, not_modified, validated
-from archive.web.context import accept, accepts_gzip, base_url, begun, place, principal, services
+from archive.web.context import accept, accepts_gzip, base_url, place, principal, services
 from archive.web.streams import Part, multipart_response, single_response
 
 

@@ -22,9 +22,10 @@ from archive.dicomweb.negotiation import (
 from archive.imaging.decode import can_decode
 from archive.model.instance import StoredInstance
 from archive.model.level import Level
+from archive.services.begun import begun
 from archive.services.retrieve import Body
 from archive.web.caching import etag_of, not_modified, validated
-from archive.web.context import accept, base_url, begun, place, principal, services
+from archive.web.context import accept, base_url, place, principal, services
 from archive.web.streams import Part, multipart_response, reader_chunks, single_response
 from archive.web.zipping import zip_chunks
 

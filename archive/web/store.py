@@ -17,7 +17,7 @@ from archive.dicomweb.multipart import Data, MultipartParser, PartBegin, PartEnd
 from archive.dicomweb.negotiation import Resource, choose_text
 from archive.dicomweb.store import BodyKind, StoreBody
 from archive.dicomweb.warnings import warning_header
-from archive.errors import InvalidRequest, NotDicom
+from archive.errors import InvalidRequest
 from archive.model.store import Failed, FailureReason, Outcome, Stored
 from archive.services.staging import Staged
 from archive.services.store import StoreSession

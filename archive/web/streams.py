@@ -15,7 +15,10 @@ CHUNK = 2**18
 
 
 def body_chunks(limit: int) -> Iterator[bytes]:
-    """Give the request's body in pieces; raise TooLarge past `limit` bytes (0: none), InvalidRequest if cut off."""
+    """Give the request's body in pieces; raise TooLarge past `limit` bytes (0: no limit).
+
+    Raise InvalidRequest for a body that is cut off.
+    """
     if limit and (request.content_length or 0) > limit:
         raise TooLarge(f"the body is longer than {limit} bytes (FILMROOM_MAX_BODY)")
     got = 0

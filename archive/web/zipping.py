@@ -1,4 +1,4 @@
-"""A zip file that is sent while it is made: stored, not deflated, with sizes after the data (APPNOTE 4.4.4)."""
+"""A zip file that is sent while it is made: stored, not deflated, with sizes after the data."""
 
 from __future__ import annotations
 

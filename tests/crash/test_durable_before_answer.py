@@ -22,7 +22,9 @@ def _traced(settings: Settings, folder: Path) -> list[tuple[str, str]]:
     """Store one instance under strace and return the calls from its arrival to its answer."""
     trace = folder / "trace"
     server = Filmroom(settings, folder, workers=1, threads=1)
-    calls = "fsync,fdatasync,sync_file_range,link,linkat,rename,renameat,renameat2,sendto,recvfrom,write,writev"
+    calls = (
+        "fsync,fdatasync,sync_file_range,link,linkat,rename,renameat,renameat2,sendto,recvfrom,write,writev"
+    )
     server.process.command = [
         *("strace", "-f", "-y", "-s", "200", "-e", f"trace={calls}", "-o", str(trace)),
         *server.command,
@@ -36,7 +38,9 @@ def _traced(settings: Settings, folder: Path) -> list[tuple[str, str]]:
             answer.read()
     lines = trace.read_text(errors="replace").splitlines()
     found = [match.group("name", "rest") for line in lines if (match := _CALL.match(line))]
-    first = next(i for i, (name, rest) in enumerate(found) if name == "recvfrom" and "POST /dicom-web" in rest)
+    first = next(
+        i for i, (name, rest) in enumerate(found) if name == "recvfrom" and "POST /dicom-web" in rest
+    )
     last = next(i for i in range(first, len(found)) if "HTTP/1.1 200 OK" in found[i][1])
     return found[first : last + 1]
 

@@ -89,7 +89,9 @@ class Round:
 def _get(server: Filmroom, path: str) -> tuple[int, bytes]:
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     try:
-        connection.request("GET", f"/dicom-web{path}", headers={"Accept": "*/*;q=0.1, application/dicom; transfer-syntax=*"})
+        connection.request(
+            "GET", f"/dicom-web{path}", headers={"Accept": "*/*;q=0.1, application/dicom; transfer-syntax=*"}
+        )
         answer = connection.getresponse()
         return answer.status, answer.read()
     finally:
