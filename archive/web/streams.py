@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from flask import Response, request
+from flask import Response, request, stream_with_context
 
 from archive.dicomweb.multipart import closing, multipart_content_type, new_boundary, part_head
 from archive.errors import InvalidRequest, TooLarge
@@ -64,7 +64,7 @@ def multipart_response(media_type: str, parts: Iterable[Part]) -> Response:
         yield closing(boundary)
 
     return Response(
-        chunks(),
+        stream_with_context(chunks()),
         content_type=multipart_content_type(boundary, media_type),
         direct_passthrough=True,
     )
@@ -79,7 +79,9 @@ def reader_chunks(reader: ObjectReader) -> Iterator[bytes]:
 
 def single_response(content_type: str, chunks: Iterable[bytes], length: int | None) -> Response:
     """Return an answer that is one thing."""
-    response = Response(chunks, content_type=content_type, direct_passthrough=True)
+    response = Response(
+        stream_with_context(iter(chunks)), content_type=content_type, direct_passthrough=True
+    )
     if length is not None:
         response.content_length = length
     return response
