@@ -7,7 +7,6 @@ from dataclasses import asdict
 from typing import Any
 
 import orjson
-import sqlalchemy as sa
 
 from archive.index.schema import instances, organisations, series, studies
 from archive.model.instance import BulkValue, Identity, Pixels, StoredInstance
@@ -36,7 +35,7 @@ INSTANCE_JOIN = (
 )
 
 
-def to_instance(row: sa.Row[Any]) -> StoredInstance:
+def to_instance(row: Any) -> StoredInstance:
     """Make a record from a row of INSTANCE_COLUMNS."""
     return StoredInstance(
         id=row.id,

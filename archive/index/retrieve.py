@@ -87,7 +87,7 @@ def select_one(
     place: Place,
     source: sa.FromClause,
     more: tuple[sa.ColumnElement[Any], ...],
-) -> sa.Row[Any]:
+) -> Any:
     """Return one row of INSTANCE_COLUMNS and `more` from `source`; raise NotFound or Gone."""
     row = connection.execute(
         sa.select(*INSTANCE_COLUMNS, *more)

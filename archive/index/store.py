@@ -216,7 +216,7 @@ def _instance_id(connection: Connection, organisation: int, uid: str) -> int:
     statement = sa.select(instances.c.id).where(
         instances.c.organisation_id == organisation, instances.c.sop_uid == uid
     )
-    return connection.execute(statement).scalar_one()
+    return int(connection.execute(statement).scalar_one())
 
 
 def _insert_parts(connection: Connection, batch: list[NewInstance], taken: dict[str, int]) -> None:

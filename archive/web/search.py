@@ -13,8 +13,9 @@ from archive.dicomweb.media_types import JSON, XML
 from archive.dicomweb.negotiation import Resource, choose_text
 from archive.dicomweb.search import parse_query
 from archive.dicomweb.warnings import warning_headers
+from archive.index.search import SearchPage
 from archive.model.level import Level
-from archive.services.search import SearchPage, to_dicom_json
+from archive.services.search import to_dicom_json
 from archive.web.access_log import note
 from archive.web.caching import etag_of, not_modified, validated
 from archive.web.context import ROOT, accept, accepts_gzip, base_url, place, principal, services

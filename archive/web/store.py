@@ -23,6 +23,7 @@ from archive.services.staging import Staged
 from archive.services.store import StoreSession
 from archive.web.access_log import note, request_id
 from archive.web.context import accept, base_url, place, principal, services
+from archive.web.store_metadata import take_separate_parts
 from archive.web.streams import body_chunks
 
 
@@ -39,7 +40,7 @@ def store(**_: str) -> Response:
         elif body.kind is BodyKind.DICOM_MULTIPART:
             _take_parts(session, _events(body, chunks))
         else:
-            _take_metadata(session, body, chunks)
+            take_separate_parts(session, body.kind, _events(body, chunks), f"{base_url()}/studies/")
         outcomes = session.finish()
     _count(outcomes)
     return _answer(outcomes, offer.media_type)

@@ -29,7 +29,7 @@ class _Sink:
 def zip_chunks(files: Iterable[tuple[str, Iterable[bytes]]]) -> Iterator[bytes]:
     """Give the bytes of a zip of (name, chunks); only the list of names grows with the number of files."""
     sink = _Sink()
-    with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:  # type: ignore[arg-type] # write is enough
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:  # type: ignore[call-overload] # write is enough
         for name, chunks in files:
             with archive.open(zipfile.ZipInfo(name, _DATE), "w", force_zip64=True) as member:
                 for chunk in chunks:
