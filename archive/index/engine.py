@@ -121,7 +121,7 @@ def _engine(url: str, pool: int, timeout: int) -> Engine:
         isolation_level="READ COMMITTED",
         connect_args={
             "connect_timeout": 5,
-            "options": f"-c statement_timeout={timeout * 1000} -c lock_timeout={timeout * 1000}",
+            "options": f"-c jit=off -c statement_timeout={timeout * 1000} -c lock_timeout={timeout * 1000}",
             "keepalives_idle": 30,
             "tcp_user_timeout": timeout * 1000,
         },

@@ -316,7 +316,9 @@ search_attributes = sa.Table(
 search_values = sa.Table(
     "search_values",
     metadata,
-    sa.Column("attribute_id", BigId, sa.ForeignKey("search_attributes.id", ondelete="CASCADE"), nullable=False),
+    sa.Column(
+        "attribute_id", BigId, sa.ForeignKey("search_attributes.id", ondelete="CASCADE"), nullable=False
+    ),
     _instance_key(),
     sa.Column("position", sa.Integer, nullable=False),
     sa.Column("value", Text, nullable=False),
