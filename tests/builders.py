@@ -69,9 +69,11 @@ def dataset(**overrides: Any) -> Dataset:
         "PixelData": bytes(range(64)),
     } | overrides
     ds = Dataset()
-    for keyword, value in values.items():
-        if value is not None:
-            setattr(ds, keyword, value)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom warns of values that a test makes wrong on purpose
+        for keyword, value in values.items():
+            if value is not None:
+                setattr(ds, keyword, value)
     if "PixelData" in ds:
         ds["PixelData"].VR = "OB" if ds.get("BitsAllocated", 8) <= 8 else "OW"
     return ds
@@ -79,24 +81,23 @@ def dataset(**overrides: Any) -> Dataset:
 
 def part10(ds: Dataset, syntax: str = EXPLICIT, *, preamble: bytes = bytes(128)) -> bytes:
     """Write a data set by pydicom, values unchecked. Encapsulated pixel data must be encapsulated already."""
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = ds.get("SOPClassUID") or SECONDARY_CAPTURE
-    meta.MediaStorageSOPInstanceUID = ds.get("SOPInstanceUID") or uid("unknown")
-    meta.TransferSyntaxUID = syntax
-    meta.ImplementationClassUID = uid("implementation")
-    meta.FileMetaInformationVersion = b"\0\1"
-    if syntax not in NATIVE and "PixelData" in ds:
-        ds["PixelData"].VR = "OB"
-        ds["PixelData"].is_undefined_length = True
     out = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom warns of values that a test makes wrong on purpose
+        meta = FileMetaDataset()
+        meta.MediaStorageSOPClassUID = ds.get("SOPClassUID") or SECONDARY_CAPTURE
+        meta.MediaStorageSOPInstanceUID = ds.get("SOPInstanceUID") or uid("unknown")
+        meta.TransferSyntaxUID = syntax
+        meta.ImplementationClassUID = uid("implementation")
+        meta.FileMetaInformationVersion = b"\0\1"
         file = FileDataset(out, ds, file_meta=meta, preamble=preamble)
-        implicit, little = syntax == IMPLICIT, syntax != BIG_ENDIAN
         if syntax in NATIVE:
             dcmwrite(out, file)
         else:
-            dcmwrite(out, file, implicit_vr=implicit, little_endian=little)
+            if "PixelData" in ds:
+                ds["PixelData"].VR = "OB"
+                ds["PixelData"].is_undefined_length = True
+            dcmwrite(out, file, implicit_vr=False, little_endian=True)
     return out.getvalue()
 
 
