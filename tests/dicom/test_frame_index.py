@@ -1,4 +1,4 @@
-"""Where encapsulated frames lie: told by counts, by offset tables that prove right, by how fragments begin."""
+"""Where encapsulated frames lie: told by counts, by offset tables that prove right, by how items begin."""
 
 from __future__ import annotations
 
