@@ -23,7 +23,7 @@ IMPLICIT, BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
 _OFFSET_TABLES = frozenset((0x7FE00001, 0x7FE00002, 0x7FE00003))
 _BITS_ALLOCATED = 0x00280100
 _PIECE = 2**20  # a multiple of every word
-_MAX_OPAQUE = 1000
+_MAX_OPAQUE = 16  # each of them means another pass; the reader takes no more
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,13 +22,12 @@ BULK = b"\1"
 """Stands in the text for the address of the instance's bulk values: JSON holds no such byte."""
 
 _CHARSET = 0x00080005
-_UTF8 = b',"Value":["ISO_IR 192"]'  # of the text, not of the file (PS3.18 F.2.2)
 _INDEXED = frozenset(int(tag, 16) for tag in BY_TAG)
 _OFFSET_TABLES = frozenset({0x7FE00001, 0x7FE00002})
 _IMAGE_GROUP = 0x0028
 _DROPPED_GROUPS = frozenset({0x0000, 0x0002, 0x0004, 0xFFFE})
-_TRAILING_PADDING = 0xFFFCFFFC
-_SPECIAL = PIXEL_TAGS | _OFFSET_TABLES | {_CHARSET, _TRAILING_PADDING}
+_SPECIAL = PIXEL_TAGS | _OFFSET_TABLES | {_CHARSET}
+_FIRST, _LAST = 0x00080000, 0xFFFDFFFF  # tags outside belong to groups that are looked at one by one
 
 
 @dataclass(slots=True)
@@ -45,15 +44,15 @@ class Found:
     notes: list[str] = field(default_factory=list)
 
 
-_heads: dict[int, bytes] = {}
+_heads: dict[tuple[int, str], bytes] = {}
 """How members begin, by tag and VR: most instances have the same ones."""
 _MOST_HEADS = 20_000
 
 
-def _head(key: int) -> bytes:
-    head = b'"%08X":{"vr":"%c%c"' % (key >> 16, key >> 8 & 0xFF, key & 0xFF)
+def _head(tag: int, vr: str) -> bytes:
+    head = b'"%08X":{"vr":"%s"' % (tag, vr.encode())
     if len(_heads) < _MOST_HEADS:
-        _heads[key] = head
+        _heads[tag, vr] = head
     return head
 
 
@@ -99,73 +98,84 @@ class JsonWriter:
     def run(self) -> Found:
         """Go through the events; raise what the walk raises."""
         data_sets, sequences = [_DataSet("", ())], list[_Sequence]()
+        data_set, note = data_sets[0], self._note
+        threshold, member, special = self._threshold, self.found.text.member, _SPECIAL
         for event in self._walk:
-            kind = event[0]
+            kind, tag, vr, _, length, value, big = event
             if kind == walk.ELEMENT:
-                self._element(data_sets[-1], event)
-            elif kind == walk.SEQUENCE:
-                self._open(data_sets, sequences, event[1])
-            elif kind == walk.ITEM:
-                sequence, outer = sequences[-1], data_sets[-1]
-                sequence.count += 1
-                path = f"{outer.path}{sequence.tag:08X}/{sequence.count}/"
-                data_sets.append(_DataSet(path, outer.encodings))
-            elif kind == walk.ITEM_END:
-                self._close_item(data_sets.pop(), sequences[-1], at_top=len(data_sets) == 1)
-            elif kind == walk.SEQUENCE_END:
-                self._close(data_sets[-1], sequences.pop(), at_top=len(data_sets) == 1)
+                # The many come first; what is left out, referred to or looked at goes another way.
+                if (
+                    value is None
+                    or tag in special
+                    or not _FIRST <= tag <= _LAST
+                    or not tag & 0xFFFF
+                    or (length > threshold and vr in BINARY_VRS)
+                ):
+                    self._special(data_set, event)
+                    continue
+                self._tag = tag
+                content = WRITERS[vr](vr, value, data_set.encodings, big, note) if value else b""
+                text = (_heads.get(event[1:3]) or _head(tag, vr)) + content + b"}"
+                if data_set.path:
+                    self._member(data_set, tag, text)
+                    continue
+                member(tag, text)
+                if tag in _INDEXED:
+                    self._indexed.append(text)
+                if tag >> 16 == _IMAGE_GROUP:
+                    self.found.image[tag] = value
+                    self.found.big_endian = big
             else:
-                self._encapsulated(data_sets[-1], event)
+                self._nested(data_sets, sequences, event)
+                data_set = data_sets[-1]
         self.found.notes += self._walk.notes
         self.found.attributes = orjson.loads(b"{%s}" % b",".join(self._indexed))
         return self.found
+
+    def _nested(self, data_sets: list[_DataSet], sequences: list[_Sequence], event: walk.Event) -> None:
+        """Take what is no plain element: sequences and items, opened and closed, and encapsulated pixels."""
+        kind = event[0]
+        if kind == walk.SEQUENCE:
+            self._open(data_sets, sequences, event[1])
+        elif kind == walk.ITEM:
+            sequence, outer = sequences[-1], data_sets[-1]
+            sequence.count += 1
+            path = f"{outer.path}{sequence.tag:08X}/{sequence.count}/"
+            data_sets.append(_DataSet(path, outer.encodings))
+        elif kind == walk.ITEM_END:
+            self._close_item(data_sets.pop(), sequences[-1], at_top=len(data_sets) == 1)
+        elif kind == walk.SEQUENCE_END:
+            self._close(data_sets[-1], sequences.pop(), at_top=len(data_sets) == 1)
+        else:
+            self._encapsulated(data_sets[-1], event)
 
     def _note(self, text: str) -> None:
         sentence = f"{self._tag:08X} {text}"
         if len(self.found.notes) < 100 and sentence not in self.found.notes:
             self.found.notes.append(sentence)
 
-    def _element(self, data_set: _DataSet, event: walk.Event) -> None:
+    def _special(self, data_set: _DataSet, event: walk.Event) -> None:
+        """Take an element that is none of the many."""
         _, tag, vr, start, length, value, big = event
-        if value is None or tag in _SPECIAL or not tag & 0xFFFF or tag >> 16 in _DROPPED_GROUPS:
-            content = self._special(data_set, event)
-            if content is None:
-                return
-        elif length > self._threshold and vr in BINARY_VRS:
-            content = self._refer(BulkValue(f"{data_set.path}{tag:08X}", vr, start, length, big))
-        elif value:
-            self._tag = tag
-            content = WRITERS[vr](vr, value, data_set.encodings, big, self._note)
-        else:
-            content = b""
-        key = tag << 16 | ord(vr[0]) << 8 | ord(vr[1])
-        head = _heads.get(key) or _head(key)
-        text = head + content + b"}"
-        if data_set.path:
-            self._member(data_set, tag, text)
-            return
-        self.found.text.member(tag, text)
-        if tag in _INDEXED and value is not None:
-            self._indexed.append(text)
-        if tag >> 16 == _IMAGE_GROUP and value is not None:
-            self.found.image[tag] = value
-            self.found.big_endian = big
-
-    def _special(self, data_set: _DataSet, event: walk.Event) -> bytes | None:
-        """Return what follows the VR of an element that is none of the many; None: it is left out."""
-        _, tag, vr, start, length, value, big = event
-        if tag >> 16 in _DROPPED_GROUPS or not tag & 0xFFFF or tag == _TRAILING_PADDING:
-            return None
-        if tag == _CHARSET:
-            data_set.encodings = encodings_of(value or b"")
-            return _UTF8 if value else b""
+        if tag >> 16 in _DROPPED_GROUPS or not tag & 0xFFFF:
+            return  # no part of a data set, or a retired group length
+        inline = value is not None and not (length > self._threshold and vr in BINARY_VRS)
         if not data_set.path and tag in PIXEL_TAGS:
             self.found.pixels = (tag, vr, start, length, False)
         elif not data_set.path and tag in _OFFSET_TABLES:
             self.found.offset_tables[tag] = (start, length)
-        if tag in _OFFSET_TABLES and value is not None and length <= self._threshold:
-            return value_json(vr, value, (), big, self._note)
-        return self._refer(BulkValue(f"{data_set.path}{tag:08X}", vr, start, length, big))
+        if tag == _CHARSET:
+            data_set.encodings = encodings_of(value or b"")
+        if value is not None and inline and tag not in PIXEL_TAGS:
+            self._tag = tag
+            content = value_json(vr, value, data_set.encodings, big, self._note)
+        else:
+            content = self._refer(BulkValue(f"{data_set.path}{tag:08X}", vr, start, length, big))
+        text = _head(tag, vr) + content + b"}"
+        if data_set.path:
+            self._member(data_set, tag, text)
+        else:
+            self.found.text.member(tag, text)
 
     def _refer(self, value: BulkValue) -> bytes:
         self.found.bulk_values.append(value)

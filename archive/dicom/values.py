@@ -29,8 +29,11 @@ _SAFE_DIGITS = 15  # of a decimal that a double gives back
 _SAFE_INTEGER = 2**53
 _PADDING = " \0"
 _BLANKS = b" \0"
+_HARMLESS = bytes(set(range(0x20, 0x7F)) - set(b'"\\'))
+"""Characters that stand in JSON as they are and separate no values."""
 
 _FORMATS = {"FD": "d", "FL": "f", "SL": "i", "SS": "h", "SV": "q", "UL": "I", "US": "H", "UV": "Q"}
+_SMALL_INTEGERS = frozenset({"SL", "SS", "UL", "US"})
 _SIZES = {vr: struct.calcsize(code) for vr, code in _FORMATS.items()}
 
 
@@ -40,10 +43,16 @@ def value_json(vr: str, value: bytes, encodings: Encodings, big: bool, note: Not
 
 
 def _plain(_vr: str, value: bytes, _encodings: Encodings, _big: bool, _note: Note) -> bytes:
+    text = value.rstrip(_BLANKS)
+    if text and not text.translate(None, _HARMLESS):
+        return b',"Value":["%s"]' % text
     return _texts(value, ())
 
 
 def _free(_vr: str, value: bytes, encodings: Encodings, _big: bool, _note: Note) -> bytes:
+    text = value.rstrip(_BLANKS)
+    if text and not text.translate(None, _HARMLESS):
+        return b',"Value":["%s"]' % text
     return _texts(value, encodings)
 
 
@@ -145,9 +154,9 @@ def _name(text: str) -> bytes:
 
 
 def _numbers(vr: str, value: bytes, _encodings: Encodings, big: bool, note: Note) -> bytes:
-    if vr == "US" and len(value) == 2:
-        return b',"Value":[%d]' % int.from_bytes(value, "big" if big else "little")
     size = _SIZES[vr]
+    if len(value) == size and vr in _SMALL_INTEGERS:
+        return b',"Value":[%d]' % int.from_bytes(value, "big" if big else "little", signed=vr[0] == "S")
     count = len(value) // size
     if len(value) % size:
         note(f"has a length that is not a multiple of {size} bytes")

@@ -57,7 +57,7 @@ def _first(calls: list[tuple[str, str]], names: str, path: str) -> int:
 def test_everything_is_synced_before_the_answer(tmp_path: Path) -> None:
     settings = Settings(data=str(tmp_path / "data"), embedded_worker="no")
     calls = _traced(settings, tmp_path)
-    synced = _first(calls, "fsync|fdatasync", r"objects/\.tmp/")
+    synced = _first(calls, "fsync|fdatasync", r"objects/\.tmp~/")
     named = _first(calls, "link|linkat|rename|renameat|renameat2", r"\.dcm")
     folder = _first(calls, "fsync|fdatasync", r"objects/default/[0-9./]+>")
     database = _first(calls, "fsync|fdatasync", r"filmroom\.db")
