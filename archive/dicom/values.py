@@ -32,6 +32,24 @@ _BLANKS = b" \0"
 _HARMLESS = bytes(set(range(0x20, 0x7F)) - set(b'"\\'))
 """Characters that stand in JSON as they are and separate no values."""
 
+_TIME = r"(?:[01][0-9]|2[0-3])(?:[0-5][0-9](?:(?:[0-5][0-9]|60)(?:\.[0-9]{1,6})?)?)?"
+_MONTH, _DAY = r"(?:0[1-9]|1[0-2])", r"(?:0[1-9]|[12][0-9]|3[01])"
+_VALID = {
+    vr: re.compile(rf" *(?:{one})? *(?:\\ *(?:{one})? *)*\0?".encode())
+    for vr, one in {
+        "AE": r"[ -\[\]-~]{1,16}",
+        "AS": r"[0-9]{3}[DWMY]",
+        "CS": r"[A-Z0-9 _]{1,16}",
+        "DA": rf"[0-9]{{4}}{_MONTH}{_DAY}",
+        "DT": rf"[0-9]{{4}}(?:{_MONTH}(?:{_DAY}(?:{_TIME})?)?)?(?:[+-][0-9]{{4}})?",
+        "TM": _TIME,
+        "UI": r"(?=[0-9.]{1,64}(?:[\\ \0]|$))(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))*",
+    }.items()
+}
+"""What values may look like (PS3.5 Table 6.2-1): one or several, padded."""
+_LONGEST = {"LO": 64, "LT": 10_240, "SH": 16, "ST": 1024}  # characters of a value
+_LONGEST_GROUP = 64  # characters of a component group of a name
+
 _FORMATS = {"FD": "d", "FL": "f", "SL": "i", "SS": "h", "SV": "q", "UL": "I", "US": "H", "UV": "Q"}
 _SMALL_INTEGERS = frozenset({"SL", "SS", "UL", "US"})
 _SIZES = {vr: struct.calcsize(code) for vr, code in _FORMATS.items()}
@@ -42,18 +60,32 @@ def value_json(vr: str, value: bytes, encodings: Encodings, big: bool, note: Not
     return WRITERS[vr](vr, value, encodings, big, note) if value else b""
 
 
-def _plain(_vr: str, value: bytes, _encodings: Encodings, _big: bool, _note: Note) -> bytes:
+def _plain(vr: str, value: bytes, _encodings: Encodings, _big: bool, note: Note) -> bytes:
+    if not _VALID[vr].fullmatch(value):
+        note(f"has a value that {vr} does not allow")
     text = value.rstrip(_BLANKS)
     if text and not text.translate(None, _HARMLESS):
         return b',"Value":["%s"]' % text
     return _texts(value, ())
 
 
-def _free(_vr: str, value: bytes, encodings: Encodings, _big: bool, _note: Note) -> bytes:
+def _free(vr: str, value: bytes, encodings: Encodings, _big: bool, note: Note) -> bytes:
+    if len(value) > 16 and len(value) > _LONGEST.get(vr, len(value)):
+        _check_length(value, encodings, "\\", _LONGEST[vr], note)
     text = value.rstrip(_BLANKS)
     if text and not text.translate(None, _HARMLESS):
         return b',"Value":["%s"]' % text
     return _texts(value, encodings)
+
+
+def _check_length(value: bytes, encodings: Encodings, separators: str, longest: int, note: Note) -> None:
+    """Tell of a value, between any of the separators, of more than `longest` characters."""
+    text = decode(value, encodings)
+    for separator in separators:
+        text = text.replace(separator, "\n")
+    values = text.split("\n") if separators else [text]
+    if any(len(each.strip(_PADDING)) > longest for each in values):
+        note(f"has a value of more than {longest} characters")
 
 
 def _binary(vr: str, value: bytes, _encodings: Encodings, big: bool, _note: Note) -> bytes:
@@ -82,7 +114,9 @@ def _listed(values: list[bytes]) -> bytes:
     return b',"Value":[%s]' % b",".join(values)
 
 
-def _long_text(vr: str, value: bytes, encodings: Encodings, _big: bool, _note: Note) -> bytes:
+def _long_text(vr: str, value: bytes, encodings: Encodings, _big: bool, note: Note) -> bytes:
+    if len(value) > _LONGEST.get(vr, len(value)):
+        _check_length(value, encodings, "", _LONGEST[vr], note)
     text = decode(value, () if vr == "UR" else encodings).rstrip(_PADDING)
     return b',"Value":[%s]' % _string(text) if text else b""
 
@@ -137,7 +171,9 @@ def _integer(raw: bytes, note: Note) -> bytes:
     return b"%d" % number
 
 
-def _names(_vr: str, value: bytes, encodings: Encodings, _big: bool, _note: Note) -> bytes:
+def _names(_vr: str, value: bytes, encodings: Encodings, _big: bool, note: Note) -> bytes:
+    if len(value) > _LONGEST_GROUP:
+        _check_length(value, encodings, "\\=", _LONGEST_GROUP, note)
     text = decode(value, encodings).rstrip(_PADDING)
     if not text:
         return b""

@@ -15,6 +15,9 @@ ROOT = "/dicom-web"
 EXTENSION = "filmroom"
 
 
+_PROXY_HEADERS = frozenset({"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"})
+
+
 def services() -> Services:
     """Return the services of the application."""
     found: Services = current_app.extensions[EXTENSION]
@@ -44,8 +47,20 @@ def place() -> Place:
 
 def base_url() -> str:
     """Return the address of the DICOMweb root as the client sees it, for URLs in answers."""
-    public = services().settings.public_url
-    return f"{public or request.root_url.rstrip('/')}{ROOT}"
+    settings = services().settings
+    if settings.public_url:
+        return settings.public_url + ROOT
+    root = request.root_url.rstrip("/")
+    if not settings.trusted_proxies and _lost_port():
+        root = root.replace(request.host, f"{request.host}:{request.environ['SERVER_PORT']}", 1)
+    return root + ROOT
+
+
+def _lost_port() -> bool:
+    """Tell whether a client that speaks to us directly left the port out of Host, as dicomweb-client does."""
+    if not _PROXY_HEADERS.isdisjoint(request.headers.keys()) or ":" in request.host:
+        return False
+    return request.environ.get("SERVER_PORT", "80") not in {"80", "443"}
 
 
 def accept() -> tuple[MediaRange, ...]:

@@ -59,7 +59,7 @@ def test_everything_is_synced_before_the_answer(tmp_path: Path) -> None:
     calls = _traced(settings, tmp_path)
     synced = _first(calls, "fsync|fdatasync", r"objects/\.tmp~/")
     named = _first(calls, "link|linkat|rename|renameat|renameat2", r"\.dcm")
-    folder = _first(calls, "fsync|fdatasync", r"objects/default/[0-9./]+>")
+    folder = named + _first(calls[named:], "fsync|fdatasync", rf"/{builders.uid('instance', 1)}>")
     database = _first(calls, "fsync|fdatasync", r"filmroom\.db")
     answer = len(calls) - 1
     assert synced < named < folder < database < answer
