@@ -2,7 +2,7 @@
 
 studies ─< series ─< instances ─< instance_metadata, instance_bulk, frame_blocks
    │          └ series_state          retired_objects (bytes no longer live), tombstones (410)
-   ├ study_state                      jobs, store_reports
+   ├ study_state                      store_reports
    └< study_patients                  search_attributes ─< search_values
 
 Text is compared byte by byte on both back ends (collation C, BINARY). Columns that are sorted or matched are
@@ -277,20 +277,6 @@ tombstones = sa.Table(
     sa.PrimaryKeyConstraint("organisation_id", "study_uid", "series_uid", "sop_uid"),
 )
 
-jobs = sa.Table(
-    "jobs",
-    metadata,
-    # Work that need not finish before an answer, written with what caused it, taken under a lease.
-    sa.Column("id", BigId, primary_key=True),
-    sa.Column("kind", Text, nullable=False),
-    sa.Column("payload", Bytes, nullable=False),  # JSON
-    sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
-    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
-    sa.Column("leased_until", sa.DateTime(timezone=True)),
-    sa.Column("last_error", Text, nullable=False, server_default=""),
-    sa.Index("ix_jobs_due_at", "due_at"),
-)
-
 store_reports = sa.Table(
     "store_reports",
     metadata,
@@ -322,6 +308,7 @@ search_values = sa.Table(
     _instance_key(),
     sa.Column("position", sa.Integer, nullable=False),
     sa.Column("value", Text, nullable=False),
-    sa.PrimaryKeyConstraint("attribute_id", "instance_id", "position"),
+    # The instance first, so that deleting one finds its values.
+    sa.PrimaryKeyConstraint("instance_id", "attribute_id", "position"),
     sa.Index("ix_search_values_value", "attribute_id", "value"),
 )

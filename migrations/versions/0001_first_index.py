@@ -27,7 +27,7 @@ def upgrade() -> None:
     _text_indexes()
     _instances()
     _deletions()
-    _work()
+    _store_reports()
     _search_attributes()
     op.execute("INSERT INTO organisations (id, name) VALUES (1, 'default')")
     if op.get_bind().dialect.name == "postgresql":
@@ -312,19 +312,7 @@ def _deletions() -> None:
     )
 
 
-def _work() -> None:
-    op.create_table(
-        "jobs",
-        sa.Column("id", BigId, nullable=False),
-        sa.Column("kind", Text, nullable=False),
-        sa.Column("payload", sa.LargeBinary, nullable=False),
-        sa.Column("due_at", Moment, nullable=False),
-        sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
-        sa.Column("leased_until", Moment, nullable=True),
-        sa.Column("last_error", Text, nullable=False, server_default=""),
-        sa.PrimaryKeyConstraint("id", name="pk_jobs"),
-    )
-    op.create_index("ix_jobs_due_at", "jobs", ["due_at"])
+def _store_reports() -> None:
     op.create_table(
         "store_reports",
         sa.Column(
@@ -367,6 +355,6 @@ def _search_attributes() -> None:
         ),
         sa.Column("position", sa.Integer, nullable=False),
         sa.Column("value", Text, nullable=False),
-        sa.PrimaryKeyConstraint("attribute_id", "instance_id", "position", name="pk_search_values"),
+        sa.PrimaryKeyConstraint("instance_id", "attribute_id", "position", name="pk_search_values"),
     )
     op.create_index("ix_search_values_value", "search_values", ["attribute_id", "value"])
