@@ -1,22 +1,24 @@
-"""Organisations: whose a study is. Rows are never removed, so their ids may be remembered."""
+"""Organisations: whose a study is. Rows are never removed, so their ids are remembered for each engine."""
 
 from __future__ import annotations
 
+from weakref import WeakKeyDictionary
+
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Engine
 
 from archive.errors import NotFound
 from archive.index.schema import organisations
 
-_known: dict[tuple[str, str], int] = {}
+_known: WeakKeyDictionary[Engine, dict[str, int]] = WeakKeyDictionary()
 
 
 def organisation_id(connection: Connection, name: str) -> int:
     """Return the id of an organisation; raise NotFound where there is none."""
-    where = (str(connection.engine.url), name)
-    if where not in _known:
+    known = _known.setdefault(connection.engine, {})
+    if name not in known:
         found = connection.scalar(sa.select(organisations.c.id).where(organisations.c.name == name))
         if found is None:
             raise NotFound(f"there is no organisation {name}")
-        _known[where] = found
-    return _known[where]
+        known[name] = found
+    return known[name]
