@@ -99,6 +99,11 @@ def request_id() -> str:
     return _current().request_id
 
 
+def is_request_id(text: str) -> bool:
+    """Tell whether a request may have this name: letters, digits, dots, dashes, 64 characters at most."""
+    return _SANE_ID.fullmatch(text) is not None
+
+
 def note(**what: Any) -> None:
     """Add to the access line of the current request: counts, UIDs, media types; never values of patients."""
     _current().notes.update(what)
@@ -143,7 +148,7 @@ def _begin(environ: WSGIEnvironment) -> Exchange:
     length = environ.get("CONTENT_LENGTH") or ""
     method = environ["REQUEST_METHOD"]
     return Exchange(
-        request_id=asked if _SANE_ID.fullmatch(asked) else str(ULID()),
+        request_id=asked if is_request_id(asked) else str(ULID()),
         method=method if method in METHODS else "other",
         started=time.perf_counter(),
         declared=int(length) if length.isdecimal() else None,

@@ -1,4 +1,6 @@
-"""Cross-origin requests (the Fetch standard): which pages of other origins may call the archive."""
+"""What browsers are told: which pages of other origins may call the archive (the Fetch standard), and to take
+every answer for what its Content-Type says.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +18,12 @@ _EXPOSED = (
 
 def install(app: Flask, origins: tuple[str, ...]) -> None:
     """Answer preflights and mark answers, errors too, for the origins on the list."""
+
+    @app.after_request
+    def no_sniffing(response: Response) -> Response:
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
+
     if not origins:
         return
 

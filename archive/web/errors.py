@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 from flask import Flask, Response, jsonify, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from archive import errors
 from archive.web.access_log import request_id
@@ -77,11 +77,19 @@ def _http(error: HTTPException) -> Response:
     """Werkzeug's own: unknown paths, methods that a resource has not, redirects, bodies cut off."""
     if error.response is not None or (error.code or 500) < 400:
         return error.get_response()  # type: ignore[return-value] # a werkzeug response is what Flask sends
-    response = answer(error.code or 500, error.description or error.name)
+    response = answer(error.code or 500, _description(error))
     for name, value in error.get_headers():
         if name.lower() not in {"content-type", "content-length"}:
             response.headers[name] = value
     return response
+
+
+def _description(error: HTTPException) -> str:
+    if isinstance(error, MethodNotAllowed):
+        return f"{request.method} cannot be done here; Allow names what can"
+    if isinstance(error, NotFound):
+        return "nothing has this address; OPTIONS of the DICOMweb root lists what is there"
+    return error.description or error.name
 
 
 def _unexpected(error: Exception) -> Response:

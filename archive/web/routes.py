@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from flask import Flask, Response
 
@@ -12,6 +14,9 @@ from archive.dicomweb.negotiation import OFFERS, Resource
 from archive.dicomweb.store import BodyKind
 from archive.web import bulkdata, capabilities, delete, frames, metadata, reports, retrieve, search, store
 from archive.web.context import ROOT
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 View = Callable[..., Response]
 
@@ -178,6 +183,17 @@ def install(app: Flask) -> None:
             provide_automatic_options=False,
         )
     app.add_url_rule("/api/requests/<request>", view_func=reports.report, endpoint="request report")
+    app.wsgi_app = _single_slashes(app.wsgi_app)  # type: ignore[method-assign, assignment] # Flask's own way
+
+
+def _single_slashes(application: WSGIApplication) -> WSGIApplication:
+    """Take `//studies`, which clients join by mistake, for `/studies`; a redirect names the wrong host."""
+
+    def call(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        environ["PATH_INFO"] = re.sub("//+", "/", environ.get("PATH_INFO", ""))
+        return application(environ, start_response)
+
+    return call
 
 
 def _rule(path: str) -> str:
