@@ -9,7 +9,7 @@ from datetime import timedelta
 import orjson
 
 from archive.dicom.segments import text
-from archive.errors import Unavailable
+from archive.errors import CommitUnknown, Unavailable
 from archive.index import delete as index
 from archive.index.delete import Attributes, Changed, Seen, Values
 from archive.index.engine import Database
@@ -19,7 +19,7 @@ from archive.model.attributes import SERIES_ATTRIBUTES, STUDY_ATTRIBUTES, Attrib
 from archive.model.keys import derived_key
 from archive.model.level import Place
 from archive.model.principal import Principal
-from archive.services.markers import write_deleted_marker
+from archive.services.markers import take_back_marker, write_deleted_marker
 from archive.settings import Settings
 from storage.contract import ObjectStore
 
@@ -43,7 +43,6 @@ class DeleteService:
         for _ in range(_ATTEMPTS):
             seen = index.look(self.database, principal, place)
             values = self._values_without(seen)
-            write_deleted_marker(self.objects, principal, place, [each.object_key for each in seen.doomed])
             try:
                 self._delete(principal, place, seen, values)
             except Changed:
@@ -52,9 +51,18 @@ class DeleteService:
         raise Unavailable(f"{place} is being stored into; delete it when that has ended")
 
     def _delete(self, principal: Principal, place: Place, seen: Seen, values: Values) -> None:
-        self.database.write(
-            lambda connection: index.delete(connection, principal, place, seen, values, keep=self.keep)
-        )
+        """Write the marker, then the index. A marker of what surely did not happen is taken back."""
+        keys = [each.object_key for each in seen.doomed]
+        marker = write_deleted_marker(self.objects, principal, place, keys)
+        try:
+            self.database.write(
+                lambda connection: index.delete(connection, principal, place, seen, values, keep=self.keep)
+            )
+        except CommitUnknown:
+            raise
+        except Exception:
+            take_back_marker(self.objects, marker)
+            raise
 
     def _values_without(self, seen: Seen) -> Values:
         """Work out study and series values from the instances that stay, in the order they were stored."""

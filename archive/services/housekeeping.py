@@ -10,6 +10,7 @@ from archive.index.engine import Database
 from archive.model.keys import derived_key
 from archive.settings import Settings
 from storage.contract import ObjectStore
+from storage.errors import StorageError
 
 _log = logging.getLogger(__name__)
 _BATCH = 100
@@ -26,16 +27,25 @@ class HousekeepingService:
     def remove_retired(self) -> int:
         """Remove the bytes of a batch of deleted and replaced instances; return how many went.
 
-        The bytes go first and the note of them last: a crash in between removes them once more.
+        The bytes go first and the note of them last: a crash in between removes them once more. An object
+        that cannot be removed holds up no other; its StorageError is raised when the rest are done.
         """
-        keys = retired.due(self.database, _BATCH)
-        for key in keys:
-            for each in (derived_key(key, "inflated"), derived_key(key, "metadata"), key):
-                self.objects.delete(each)
-        if keys:
-            self.database.write(lambda connection: retired.forget(connection, keys))
-            _log.info("removed the bytes of %d instances deleted or replaced before", len(keys))
-        return len(keys)
+        gone: list[str] = []
+        trouble: StorageError | None = None
+        for key in retired.due(self.database, _BATCH):
+            try:
+                for each in (derived_key(key, "inflated"), derived_key(key, "metadata"), key):
+                    self.objects.delete(each)
+            except StorageError as error:
+                trouble = error
+                continue
+            gone.append(key)
+        if gone:
+            self.database.write(lambda connection: retired.forget(connection, gone))
+            _log.info("removed the bytes of %d instances deleted or replaced before", len(gone))
+        if trouble is not None:
+            raise trouble
+        return len(gone)
 
     def forget_reports(self) -> None:
         """Remove what is kept of store requests past its time."""
