@@ -10,6 +10,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -27,7 +28,6 @@ from archive.model.query import AnyOf, Key, Query
 from archive.model.uid import is_uid
 from storage.errors import ObjectDamaged, StorageError
 
-_BLOCK = 2**20
 _AHEAD = 2  # files under way for each thread
 
 
@@ -171,8 +171,8 @@ def _write(services: Services, stored: StoredInstance, folder: Path) -> bool | s
 
 def _copy(services: Services, stored: StoredInstance, target: Path) -> None:
     digest = hashlib.sha256()
-    with services.retrieve.open(stored) as reader, target.open("wb") as file:
-        while block := reader.read(_BLOCK):
+    with closing(services.retrieve.stored(stored)) as blocks, target.open("wb") as file:
+        for block in blocks:
             digest.update(block)
             file.write(block)
     if digest.hexdigest() != stored.sha256:

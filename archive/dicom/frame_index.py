@@ -20,6 +20,12 @@ _MARKS = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\xff\x0a", b"\0\0\0\x0c")
 
 _VIDEO = tuple(f"1.2.840.10008.1.2.4.{number}" for number in range(100, 109))
 
+
+def is_video(transfer_syntax_uid: str) -> bool:
+    """Tell whether pixel data are a stream, in one piece whatever Number of Frames says."""
+    return transfer_syntax_uid.startswith(_VIDEO)
+
+
 Table = tuple[int, int]
 """Offset and length of the value of an offset table."""
 
@@ -34,7 +40,7 @@ def frame_starts(
     count = len(fragments.offsets)
     if not count:
         return None
-    if frames == 1 or transfer_syntax_uid.startswith(_VIDEO):
+    if frames == 1 or is_video(transfer_syntax_uid):
         return (0,)
     if count == frames:
         return range(count)

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from archive.dicom.charset import decode
 from archive.dicom.file_meta import FileMeta, read_file_meta
-from archive.dicom.frame_index import frame_blocks, frame_starts
+from archive.dicom.frame_index import frame_blocks, frame_starts, is_video
 from archive.dicom.inflate import inflated_form
 from archive.dicom.json_writer import BULK, Found, JsonWriter
 from archive.dicom.segments import SegmentWriter
@@ -65,7 +65,7 @@ def _read(source: Source, meta: FileMeta, bulk_threshold: int) -> Reading:
         identity = _identity(found)
         if meta.sop_instance_uid and meta.sop_instance_uid != identity.sop_uid:
             found.notes.append("00020003 differs from SOPInstanceUID, which counts")
-        pixels = _pixels(found)
+        pixels = _pixels(found, meta.transfer_syntax_uid)
         blocks = _blocks(found, pixels, walk, source, meta.transfer_syntax_uid)
         return Reading(
             identity=identity,
@@ -160,7 +160,7 @@ def _packed(found: Found, identity: Identity) -> bytes:
         return writer.finish()
 
 
-def _pixels(found: Found) -> Pixels | None:
+def _pixels(found: Found, transfer_syntax_uid: str) -> Pixels | None:
     if found.pixels is None:
         return None
     tag, vr, offset, length, encapsulated = found.pixels
@@ -171,7 +171,7 @@ def _pixels(found: Found) -> Pixels | None:
         length=length,
         encapsulated=encapsulated,
         big_endian=found.big_endian and not encapsulated,
-        frames=_frames(found),
+        frames=1 if is_video(transfer_syntax_uid) else _frames(found),
         rows=_short(found, 0x00280010),
         columns=_short(found, 0x00280011),
         samples_per_pixel=_short(found, 0x00280002) or 1,

@@ -236,24 +236,31 @@ class FrameMatch:
 
 
 def choose_frames(
-    accept: Sequence[MediaRange], count: int, resource: Resource = Resource.FRAMES
+    accept: Sequence[MediaRange],
+    count: int,
+    resource: Resource = Resource.FRAMES,
+    *,
+    anything: Container = Container.MULTIPART,
 ) -> tuple[FrameChoice, ...]:
-    """Return the acceptable forms of frames, the best liked first; several frames are always multipart."""
+    """Return the acceptable forms of frames, the best liked first; several frames are always multipart.
+
+    `anything` is the container for those who accept any media type.
+    """
     liked = [each for each in accept if each.q > 0]
     ordered = sorted(liked, key=lambda each: (-each.q, _wanted(each)[1].count("*")))
-    choices = tuple(choice for each in ordered for choice in _frame_choices(each, count))
+    choices = tuple(choice for each in ordered for choice in _frame_choices(each, count, anything))
     if not choices:
         raise not_acceptable(Resource.FRAME if count == 1 else resource)
     return choices
 
 
-def _frame_choices(accepted: MediaRange, count: int) -> Iterator[FrameChoice]:
+def _frame_choices(accepted: MediaRange, count: int, anything: Container) -> Iterator[FrameChoice]:
     container, pattern = _wanted(accepted)
     if container is Container.SINGLE and count != 1:
         return
     if any(_fits(pattern, name) for name in FRAME_MEDIA_TYPES):
         for syntax in _syntaxes(accepted):
-            yield FrameChoice(container or Container.MULTIPART, pattern, syntax)
+            yield FrameChoice(container or anything, pattern, syntax)
 
 
 def match_frames(

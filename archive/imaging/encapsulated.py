@@ -14,6 +14,7 @@ from archive.model.instance import FrameBlock
 
 _ITEM = b"\xfe\xff\x00\xe0"
 _DELIMITER = b"\xfe\xff\xdd\xe0"
+HEADER = 8  # bytes of an item before its value
 _RANGE = struct.Struct("<QQ")
 
 
@@ -25,6 +26,19 @@ def frame_range(blocks: Iterable[FrameBlock], frame: int) -> tuple[int, int]:
             offset, length = _RANGE.unpack_from(block.ranges, index * _RANGE.size)
             return offset, length
     raise NotFound(f"frame {frame} does not exist")
+
+
+def one_item(head: bytes, length: int) -> bool:
+    """Tell whether a range of `length` bytes that begins with the 8 of `head` is a single item."""
+    return head[:4] == _ITEM and int.from_bytes(head[4:8], "little") == length - HEADER
+
+
+def item_length(head: bytes, left: int, frame: int) -> int:
+    """Return the length of an item's value of which `left` bytes are there; raise NotDecodable if too few."""
+    length = int.from_bytes(head[4:8], "little")
+    if len(head) < HEADER or head[:4] != _ITEM or length > left:
+        raise NotDecodable(f"the fragments of frame {frame} are broken: no whole item where one must be")
+    return length
 
 
 def frame_value(data: bytes, frame: int) -> bytes:

@@ -20,7 +20,7 @@ def frame_range(pixels: Pixels, frame: int) -> tuple[int, int]:
     the frame. Raise NotFound for a frame that the instance has not, NotDecodable for one its value has not.
     """
     start, stop = _bits(pixels, frame)
-    word = _word(pixels)
+    word = word_size(pixels)
     first = start // 8 // word * word
     last = -(-stop // 8)
     if last > pixels.length:
@@ -41,7 +41,7 @@ def frame_value(pixels: Pixels, frame: int, data: bytes) -> bytes:
         raise NotDecodable(f"frame {frame} needs {length} bytes of the object, {len(data)} could be read")
     start, stop = _bits(pixels, frame)
     skipped = start - (offset - pixels.offset) * 8
-    value = swap_words(data, _word(pixels))
+    value = swap_words(data, word_size(pixels))
     if skipped % 8 or stop % 8:
         bits = np.unpackbits(np.frombuffer(value, np.uint8), bitorder="little")
         return np.packbits(bits[skipped : skipped + stop - start], bitorder="little").tobytes()
@@ -74,5 +74,6 @@ def _bits(pixels: Pixels, frame: int) -> tuple[int, int]:
     return (frame - 1) * size, frame * size
 
 
-def _word(pixels: Pixels) -> int:
+def word_size(pixels: Pixels) -> int:
+    """Return the bytes of the words that are swapped on the way out, 1 for none."""
     return pixel_word_size(pixels.vr, pixels.bits_allocated) if pixels.big_endian else 1

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from archive.dicom.byte_order import swap_words, word_size
+from archive.dicom.byte_order import pixel_word_size, word_size
 from archive.errors import NotFound
 from archive.index.bulkdata import bulk_values
 from archive.index.engine import Database
 from archive.model.instance import BulkValue, StoredInstance
 from archive.model.level import Place
 from archive.model.principal import Principal
-from storage.contract import ObjectReader, ObjectStore
+from archive.services.blocks import Blocks
+from storage.contract import ObjectStore
 
-_BLOCK = 2**20
 _DOCUMENT, _DOCUMENT_TYPE = "00420011", "00420012"
 _PIXELS = frozenset({"7FE00010", "7FE00008", "7FE00009"})
 
@@ -55,25 +54,30 @@ class BulkdataService:
             Found(row.instance, value, named[0] if value.path == _DOCUMENT else None) for value in row.values
         ]
 
-    def read(self, found: Found, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+    def read(self, found: Found, start: int = 0, length: int | None = None) -> Blocks:
         """Give the value's bytes from `start`, little endian, in pieces (PS3.18 8.7.3.3.2)."""
         value = found.value
         stop = value.length if length is None else start + length
-        word = word_size(value.vr) if value.big_endian else 1
+        word = _word(found)
         first = start - start % word  # words are swapped whole
         last = min(-(-stop // word) * word, value.length)
         key = found.instance.inflated_key or found.instance.object_key
-        with self.objects.open(key, value.offset + first, last - first) as reader:
-            at = first
-            while block := _whole_words(reader, word):
-                swapped = swap_words(block, word)
-                yield swapped[max(start - at, 0) : stop - at]
-                at += len(block)
+        return Blocks(
+            self.objects,
+            key,
+            value.offset + first,
+            last - first,
+            word=word,
+            skip=start - first,
+            keep=stop - start,
+        )
 
 
-def _whole_words(reader: ObjectReader, word: int) -> bytes:
-    """Read a block that ends with a word; only the last one of a value may not."""
-    block = reader.read(_BLOCK)
-    while len(block) % word and (more := reader.read(word - len(block) % word)):
-        block += more
-    return block
+def _word(found: Found) -> int:
+    """Return the bytes of the words that are swapped: those of a VR, or of pixels wider than theirs."""
+    value, pixels = found.value, found.instance.pixels
+    if not value.big_endian:
+        return 1
+    if value.path in _PIXELS and pixels is not None:
+        return pixel_word_size(value.vr, pixels.bits_allocated)
+    return word_size(value.vr)

@@ -13,21 +13,32 @@ from archive.index.frames import instance_with_block, more_blocks
 from archive.model.instance import FRAMES_PER_BLOCK, FrameBlock, Pixels, StoredInstance
 from archive.model.level import Place
 from archive.model.principal import Principal
+from archive.services.blocks import Blocks
 from storage.contract import ObjectStore
 from storage.errors import ObjectDamaged
 
 _GAP = 2**16  # bytes read in vain rather than asking the store once more
 _RUN = 2**22  # bytes of one read
-_WHOLE = 2**24  # a native frame longer than this is passed on in pieces
+_WHOLE = 2**24  # a frame longer than this is passed on in blocks
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame on its way out; `chunks` may be gone through once."""
+    """One frame on its way out; `chunks` go once. `length` is None where only the end of them tells."""
 
     number: int
-    length: int
+    length: int | None
     chunks: Iterable[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Where the bytes of a frame stand in an object, in a row; words of `word` bytes are to be swapped."""
+
+    key: str
+    offset: int
+    length: int
+    word: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +72,7 @@ class FramesService:
 
     def stored(self, found: Found) -> Iterator[Frame]:
         """Give the frames as stored, in the order asked for; native ones little endian (PS3.18 8.7.3.3.2)."""
-        known = {} if found.first_block is None else {found.first_block.first: found.first_block}
+        known = _known(found)
         for start in range(0, len(found.numbers), FRAMES_PER_BLOCK):
             numbers = found.numbers[start : start + FRAMES_PER_BLOCK]
             ranges = self._ranges(found, numbers, known)
@@ -76,8 +87,40 @@ class FramesService:
             return
         syntax = found.instance.transfer_syntax_uid
         for frame in self.stored(found):
+            if frame.length is None or frame.length > decode.MAX_FRAME_LENGTH:
+                raise NotDecodable(f"frame {frame.number} is too long to be decoded; ask for it as stored")
             value = decode.decode_frame(b"".join(frame.chunks), syntax, found.pixels, frame.number)
             yield Frame(frame.number, len(value), (value,))
+
+    def span(self, found: Found) -> Span | None:
+        """Return where the first frame asked for stands; None where it is not one row of whole words."""
+        (range_,) = self._ranges(found, found.numbers[:1], _known(found))
+        return self._span(found, range_)
+
+    def read_span(self, span: Span, start: int, length: int) -> Blocks:
+        """Give a part of the bytes of a span, little endian."""
+        first = start - start % span.word
+        last = min(-(-(start + length) // span.word) * span.word, span.length)
+        return Blocks(
+            self.objects,
+            span.key,
+            span.offset + first,
+            last - first,
+            word=span.word,
+            skip=start - first,
+            keep=length,
+        )
+
+    def _span(self, found: Found, range_: Range) -> Span | None:
+        key, (offset, length) = _key(found), range_
+        if found.pixels.encapsulated:
+            head = self.objects.read(key, offset, encapsulated.HEADER)
+            if not encapsulated.one_item(head, length):
+                return None
+            return Span(key, offset + encapsulated.HEADER, length - encapsulated.HEADER)
+        if native.bits_per_frame(found.pixels) != length * 8:
+            return None
+        return Span(key, offset, length, native.word_size(found.pixels))
 
     def _ranges(self, found: Found, numbers: Sequence[int], known: dict[int, FrameBlock]) -> list[Range]:
         if not found.pixels.encapsulated:
@@ -94,10 +137,9 @@ class FramesService:
         return [encapsulated.frame_range([known[_first_of(number)]], number) for number in numbers]
 
     def _read(self, found: Found, run: Run, numbers: Iterator[int]) -> Iterator[Frame]:
-        key = found.instance.inflated_key or found.instance.object_key
-        pixels = found.pixels
-        if run.length > _WHOLE and not pixels.encapsulated and not pixels.big_endian:
-            yield self._in_pieces(key, pixels, run, next(numbers))
+        key, pixels = _key(found), found.pixels
+        if run.length > _WHOLE:  # more than a run of several
+            yield self._in_blocks(found, run.members[0], next(numbers))
             return
         data = self.objects.read(key, run.offset, run.length)
         for member in run.members:
@@ -110,15 +152,31 @@ class FramesService:
                 value = native.frame_value(pixels, number, part)
             yield Frame(number, len(value), (value,))
 
-    def _in_pieces(self, key: str, pixels: Pixels, run: Run, number: int) -> Frame:
-        if native.bits_per_frame(pixels) % 8:
+    def _in_blocks(self, found: Found, range_: Range, number: int) -> Frame:
+        span = self._span(found, range_)
+        if span is not None:
+            return Frame(number, span.length, self.read_span(span, 0, span.length))
+        if not found.pixels.encapsulated:
             raise NotDecodable(f"frame {number} is too long to be moved to the beginning of a byte")
-        return Frame(number, run.length, self._pieces(key, run))
+        return Frame(number, None, self._fragments(_key(found), range_, number))
 
-    def _pieces(self, key: str, run: Run) -> Iterator[bytes]:
-        with self.objects.open(key, run.offset, run.length) as reader:
-            while block := reader.read(2**20):
-                yield block
+    def _fragments(self, key: str, range_: Range, number: int) -> Iterator[bytes]:
+        """Give the values of the items in a range, one after the other."""
+        at, end = range_[0], range_[0] + range_[1]
+        while at < end:
+            head = self.objects.read(key, at, min(encapsulated.HEADER, end - at))
+            at += encapsulated.HEADER
+            length = encapsulated.item_length(head, end - at, number)
+            yield from Blocks(self.objects, key, at, length)
+            at += length
+
+
+def _known(found: Found) -> dict[int, FrameBlock]:
+    return {} if found.first_block is None else {found.first_block.first: found.first_block}
+
+
+def _key(found: Found) -> str:
+    return found.instance.inflated_key or found.instance.object_key
 
 
 def _first_of(number: int) -> int:

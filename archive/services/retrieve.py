@@ -13,12 +13,12 @@ from archive.index.retrieve import fetch_instances, instance_ids, one_instance, 
 from archive.model.instance import StoredInstance
 from archive.model.level import Level, Place
 from archive.model.principal import Principal
+from archive.services.blocks import Blocks
 from archive.services.conversion import Conversion
-from storage.contract import ObjectReader, ObjectStore
+from storage.contract import ObjectStore
 
 _AHEAD = 4  # objects being fetched while one is sent
 _SMALL = 2**22  # bytes; a longer object is passed on in blocks as it comes
-_BLOCK = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,10 @@ class RetrieveService:
         """Return a text that changes with the study or the series at a place."""
         return revision(self.database, principal, place)
 
-    def open(self, instance: StoredInstance, start: int = 0, length: int | None = None) -> ObjectReader:
-        """Open the bytes of an instance as they were stored."""
-        return self.objects.open(instance.object_key, start, length)
+    def stored(self, instance: StoredInstance, start: int = 0, length: int | None = None) -> Blocks:
+        """Give the bytes of an instance as they were stored, or a range of them."""
+        size = instance.size - start if length is None else length
+        return Blocks(self.objects, instance.object_key, start, size)
 
     def bodies(
         self,
@@ -100,9 +101,4 @@ class RetrieveService:
             except NotDecodable:
                 if not stored_if_broken:
                     raise
-        return Body(instance, instance.transfer_syntax_uid, instance.size, self._blocks(instance))
-
-    def _blocks(self, instance: StoredInstance) -> Iterator[bytes]:
-        with self.open(instance, 0, instance.size) as reader:
-            while block := reader.read(_BLOCK):
-                yield block
+        return Body(instance, instance.transfer_syntax_uid, instance.size, self.stored(instance))

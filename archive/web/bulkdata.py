@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 from flask import Response, request
 
-from archive.dicomweb.conditional import parse_range
 from archive.dicomweb.media_types import EXPLICIT_LITTLE, OCTET_STREAM
 from archive.dicomweb.multipart import part_content_type
 from archive.dicomweb.negotiation import Container, choose_bulk
@@ -18,18 +18,18 @@ from archive.services.bulkdata import Found
 from archive.web import frames
 from archive.web.caching import etag_of, not_modified, validated
 from archive.web.context import accept, base_url, place, principal, services
-from archive.web.streams import Part, multipart_response, single_response
+from archive.web.streams import Part, multipart_response, ranged_response
 
 
 def bulk_value(**_: str) -> Response:
-    """Answer with one bulk value; encapsulated pixels go frame by frame, one part each."""
+    """Answer with one bulk value; encapsulated pixels as their frames, one part each, a single one alone."""
     where = place()
     path = parse_bulk_path((request.view_args or {})["path"])
     found = services().bulkdata.find(principal(), where, path)
     if found.is_encapsulated_pixels:
-        return frames.pixeldata()
+        return frames.pixel_value(where)
     offer = choose_bulk(accept(), 1, found.media_type or OCTET_STREAM)
-    etag = etag_of(found.instance.sha256, found.value.path, str(offer))
+    etag = etag_of(found.instance.sha256, found.value.path, str(offer), base_url())
     if not_modified(etag):
         return validated(Response(status=304), etag)
     if offer.container is Container.MULTIPART:
@@ -62,16 +62,9 @@ def _part(found: Found, media_type: str) -> Part:
 
 
 def _single(found: Found, media_type: str, etag: str) -> Response:
-    size = found.value.length
-    part = parse_range(request.headers.get("Range"), size, request.headers.get("If-Range"), etag)
-    first, length = (0, size) if part is None else part
-    chunks = begun(services().bulkdata.read(found, first, length))
-    response = single_response(_content_type(media_type), chunks, length)
-    response.headers["Accept-Ranges"] = "bytes"
+    read = partial(services().bulkdata.read, found)
+    response = ranged_response(_content_type(media_type), found.value.length, etag, read)
     response.headers["Content-Location"] = _location(found)
-    if part is not None:
-        response.status_code = 206
-        response.headers["Content-Range"] = f"bytes {first}-{first + length - 1}/{size}"
     return response
 
 

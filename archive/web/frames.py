@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
 from flask import Response, request
 
@@ -24,7 +25,7 @@ from archive.services.begun import begun
 from archive.services.frames import Found, Frame
 from archive.web.caching import etag_of, not_modified, validated
 from archive.web.context import accept, base_url, place, principal, services
-from archive.web.streams import Part, multipart_response, single_response
+from archive.web.streams import Part, multipart_response, ranged_response, single_response
 
 MAX_FRAMES = 10_000
 
@@ -36,20 +37,41 @@ def frames(**_: str) -> Response:
     if len(numbers) > MAX_FRAMES:
         raise InvalidRequest(f"more than {MAX_FRAMES} frames in one request", where="frames")
     choices = choose_frames(accept(), len(numbers), Resource.FRAMES)
-    found = services().frames.find(principal(), where, numbers)
+    return _answer(services().frames.find(principal(), where, numbers), choices, where)
+
+
+def pixel_value(where: Place) -> Response:
+    """Answer at the BulkDataURI of encapsulated pixels: a part for each frame, or the only one itself."""
+    found = services().frames.find(principal(), where, None)
+    if found.pixels.frames > 1:
+        return pixeldata()
+    choices = choose_frames(accept(), 1, Resource.FRAMES, anything=Container.SINGLE)
+    return _answer(found, choices, where)
+
+
+def _answer(found: Found, choices: Sequence[FrameChoice], where: Place) -> Response:
     match = match_frames(choices, found.instance.transfer_syntax_uid)
     if match is None:
-        raise not_acceptable(Resource.FRAME if len(numbers) == 1 else Resource.FRAMES)
-    etag = etag_of(found.instance.sha256, request.path, str(match))
+        raise not_acceptable(Resource.FRAME if len(found.numbers) == 1 else Resource.FRAMES)
+    etag = etag_of(found.instance.sha256, request.path, str(match), base_url())
     if not_modified(etag):
         return validated(Response(status=304), etag)
-    sent = begun(_sent(found, match))
     if match.container is Container.SINGLE:
-        frame = next(sent)
-        response = single_response(_content_type(match), frame.chunks, frame.length)
+        response = _single(found, match, etag)
     else:
-        response = multipart_response(match.media_type, _parts(sent, match, where))
+        response = multipart_response(match.media_type, _parts(begun(_sent(found, match)), match, where))
     return validated(response, etag)
+
+
+def _single(found: Found, match: FrameMatch, etag: str) -> Response:
+    """Answer with one frame; a part of it where that is asked for, as players of video do."""
+    service = services().frames
+    if not _decoding(found, match) and (match.media_type.startswith("video/") or "Range" in request.headers):
+        span = service.span(found)
+        if span is not None:
+            return ranged_response(_content_type(match), span.length, etag, partial(service.read_span, span))
+    frame = next(_sent(found, match))
+    return single_response(_content_type(match), frame.chunks, frame.length)
 
 
 def pixeldata(**_: str) -> Response:
@@ -61,13 +83,18 @@ def pixeldata(**_: str) -> Response:
         services().frames.find(who, where, None)  # 404 where there are no pixels
         places = (where,)
     else:
-        places = tuple(
-            Place(each.identity.study_uid, each.identity.series_uid, each.identity.sop_uid)
-            for each in services().retrieve.instances(who, where)
-            if each.pixels is not None
-        )
+        places = tuple(_places(where, choices))
     parts = begun(_all_parts(places, choices))
     return multipart_response(OCTET_STREAM, parts)
+
+
+def _places(where: Place, choices: Sequence[FrameChoice]) -> Iterator[Place]:
+    """Give the instances that have pixels; raise NotAcceptable before anything is sent."""
+    for each in services().retrieve.instances(principal(), where):
+        if each.pixels is not None:
+            if match_frames(choices, each.transfer_syntax_uid) is None:
+                raise not_acceptable(Resource.PIXELDATA)
+            yield Place(each.identity.study_uid, each.identity.series_uid, each.identity.sop_uid)
 
 
 def _all_parts(places: Iterable[Place], choices: Sequence[FrameChoice]) -> Iterator[Part]:
@@ -81,9 +108,11 @@ def _all_parts(places: Iterable[Place], choices: Sequence[FrameChoice]) -> Itera
 
 def _sent(found: Found, match: FrameMatch) -> Iterator[Frame]:
     service = services().frames
-    if match.transfer_syntax == EXPLICIT_LITTLE and found.pixels.encapsulated:
-        return service.decoded(found)
-    return service.stored(found)
+    return service.decoded(found) if _decoding(found, match) else service.stored(found)
+
+
+def _decoding(found: Found, match: FrameMatch) -> bool:
+    return match.transfer_syntax == EXPLICIT_LITTLE and found.pixels.encapsulated
 
 
 def _parts(frames: Iterable[Frame], match: FrameMatch, where: Place) -> Iterator[Part]:

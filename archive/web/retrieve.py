@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
-from flask import Response, request
+from flask import Response
 
-from archive.dicomweb.conditional import parse_range
 from archive.dicomweb.media_types import DICOM, ZIP
 from archive.dicomweb.multipart import part_content_type
 from archive.dicomweb.negotiation import (
@@ -26,7 +26,7 @@ from archive.services.begun import begun
 from archive.services.retrieve import Body
 from archive.web.caching import etag_of, not_modified, validated
 from archive.web.context import accept, base_url, place, principal, services
-from archive.web.streams import Part, multipart_response, reader_chunks, single_response
+from archive.web.streams import Part, multipart_response, ranged_response, single_response
 from archive.web.zipping import zip_chunks
 
 
@@ -40,6 +40,9 @@ def retrieve(**_: str) -> Response:
     etag = etag_of(service.revision(who, where), str(choice), base_url())
     if not_modified(etag):
         return validated(Response(status=304), etag)
+    if not _may_fall_back(choice):
+        for each in service.instances(who, where):  # what cannot be sent is told before anything is
+            syntax_of(each, choice)
     instances = service.instances(who, where)
     bodies = begun(
         service.bodies(
@@ -77,18 +80,8 @@ def _instance(instance: StoredInstance, choice: InstanceChoice) -> Response:
 
 def _stored(instance: StoredInstance, etag: str) -> Response:
     """Answer with the bytes as stored, or with the range of them that is asked for."""
-    service = services().retrieve
-    part = parse_range(request.headers.get("Range"), instance.size, request.headers.get("If-Range"), etag)
-    first, length = (0, instance.size) if part is None else part
-    reader = service.open(instance, first, length)
-    response = single_response(
-        part_content_type(DICOM, instance.transfer_syntax_uid), reader_chunks(reader), length
-    )
-    response.headers["Accept-Ranges"] = "bytes"
-    if part is not None:
-        response.status_code = 206
-        response.headers["Content-Range"] = f"bytes {first}-{first + length - 1}/{instance.size}"
-    return response
+    content_type = part_content_type(DICOM, instance.transfer_syntax_uid)
+    return ranged_response(content_type, instance.size, etag, partial(services().retrieve.stored, instance))
 
 
 def syntax_of(instance: StoredInstance, choice: InstanceChoice) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from flask import Response, request, stream_with_context
 
+from archive.dicomweb.conditional import parse_range
 from archive.dicomweb.multipart import closing, multipart_content_type, new_boundary, part_head
 from archive.errors import InvalidRequest, TooLarge
-from storage.contract import ObjectReader
+from archive.services.blocks import Blocks
 
 CHUNK = 2**18
 
@@ -64,24 +65,41 @@ def multipart_response(media_type: str, parts: Iterable[Part]) -> Response:
         yield closing(boundary)
 
     return Response(
-        stream_with_context(chunks()),
+        _sent(chunks()),
         content_type=multipart_content_type(boundary, media_type),
         direct_passthrough=True,
     )
 
 
-def reader_chunks(reader: ObjectReader) -> Iterator[bytes]:
-    """Give what a reader holds, in pieces, and close it."""
-    with reader:
-        while block := reader.read(2**20):
-            yield block
-
-
 def single_response(content_type: str, chunks: Iterable[bytes], length: int | None) -> Response:
     """Return an answer that is one thing."""
-    response = Response(
-        stream_with_context(iter(chunks)), content_type=content_type, direct_passthrough=True
-    )
+    response = Response(_sent(chunks), content_type=content_type, direct_passthrough=True)
     if length is not None:
         response.content_length = length
+    return response
+
+
+def _sent(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Keep the request at hand while its answer is sent; give back at once what HEAD does not need."""
+    if request.method != "HEAD":
+        return stream_with_context(iter(chunks))
+    if isinstance(chunks, Blocks):
+        chunks.close()
+    return iter(())
+
+
+def ranged_response(
+    content_type: str, size: int, etag: str, chunks_of: Callable[[int, int], Iterable[bytes]]
+) -> Response:
+    """Return an answer that is one thing, or the range of it that is asked for (RFC 9110 14).
+
+    `chunks_of` gives the bytes from an offset on, as many as it is told.
+    """
+    part = parse_range(request.headers.get("Range"), size, request.headers.get("If-Range"), etag)
+    first, length = (0, size) if part is None else part
+    response = single_response(content_type, chunks_of(first, length), length)
+    response.headers["Accept-Ranges"] = "bytes"
+    if part is not None:
+        response.status_code = 206
+        response.headers["Content-Range"] = f"bytes {first}-{first + length - 1}/{size}"
     return response
