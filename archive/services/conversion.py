@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archive.dicom.convert import DecodedFrames, to_explicit_little_endian
-from archive.imaging.decode import decoded_attributes
+from archive.imaging.decode import decoded_attributes, decoded_bits
 from archive.model.instance import StoredInstance
 from archive.services.begun import begun
 from archive.services.frames import Found, FramesService
@@ -41,5 +41,5 @@ class Conversion:
             return None
         found = Found(instance, pixels, range(1, pixels.frames + 1), None)
         frames = begun(b"".join(frame.chunks) for frame in self.frames.decoded(found))
-        bits = pixels.rows * pixels.columns * pixels.samples_per_pixel * pixels.bits_allocated
-        return DecodedFrames(pixels, frames, bits, decoded_attributes(pixels, instance.transfer_syntax_uid))
+        syntax = instance.transfer_syntax_uid
+        return DecodedFrames(pixels, frames, decoded_bits(pixels, syntax), decoded_attributes(pixels, syntax))
