@@ -29,7 +29,11 @@ class Archive:
         self.services.close()
 
     def request(self, method: str, path: str, **options: Any) -> TestResponse:
-        """Send a request; `path` is below the DICOMweb root, unless it begins with it."""
+        """Send a request; `path` is below the DICOMweb root, unless it begins with it.
+
+        The whole answer is taken and closed, as a server does; else its context would outlive it.
+        """
+        options.setdefault("buffered", True)
         full = path if path.startswith((ROOT, "/api", "/live", "/ready", "/metrics")) else ROOT + path
         return self.client.open(full, method=method, **options)
 
