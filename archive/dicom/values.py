@@ -35,7 +35,8 @@ _HARMLESS = bytes(set(range(0x20, 0x7F)) - set(b'"\\'))
 _TIME = r"(?:[01][0-9]|2[0-3])(?:[0-5][0-9](?:(?:[0-5][0-9]|60)(?:\.[0-9]{1,6})?)?)?"
 _MONTH, _DAY = r"(?:0[1-9]|1[0-2])", r"(?:0[1-9]|[12][0-9]|3[01])"
 _VALID = {
-    vr: re.compile(rf" *(?:{one})? *(?:\\ *(?:{one})? *)*\0?".encode())
+    # Possessive: a value of any length is looked at once (nothing that is passed is tried another way).
+    vr: re.compile(rf" *+(?:{one})? *+(?:\\ *+(?:{one})? *+)*+[ \0]*+".encode())
     for vr, one in {
         "AE": r"[ -\[\]-~]{1,16}",
         "AS": r"[0-9]{3}[DWMY]",
