@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
@@ -19,7 +20,7 @@ from archive.index.engine import Database
 from archive.index.organisations import organisation_id
 from archive.index.records import INSTANCE_COLUMNS, INSTANCE_JOIN, to_instance
 from archive.index.schema import instances, series, series_state, studies, study_state, tombstones
-from archive.model.instance import StoredInstance
+from archive.model.instance import Element, StoredInstance
 from archive.model.level import Level, Place
 from archive.model.principal import Principal
 
@@ -152,14 +153,29 @@ def series_labels(database: Database, principal: Principal, place: Place) -> dic
         rows = connection.execute(
             sa.select(
                 series.c.series_uid,
-                studies.c.patient_id,
-                studies.c.study_date,
-                studies.c.study_description,
+                studies.c.attributes,
                 series.c.series_number,
-                series.c.modality,
-                series.c.series_description,
+                series.c.attributes.label("of_series"),
             )
             .join(studies)
             .where(visible(connection, principal), *at(above))
         )
-        return {row[0]: SeriesLabel(*row[1:]) for row in rows}
+        return {row.series_uid: _label(row) for row in rows}
+
+
+def _label(row: Any) -> SeriesLabel:
+    """Take the texts as they were sent: the columns hold them folded."""
+    study, of_series = orjson.loads(row.attributes), orjson.loads(row.of_series)
+    return SeriesLabel(
+        patient_id=_text(study, "00100020"),
+        study_date=_text(study, "00080020"),
+        study_description=_text(study, "00081030"),
+        series_number=row.series_number,
+        modality=_text(of_series, "00080060"),
+        series_description=_text(of_series, "0008103E"),
+    )
+
+
+def _text(attributes: dict[str, Element], tag: str) -> str:
+    values = attributes.get(tag, {}).get("Value") or [None]
+    return values[0] if isinstance(values[0], str) else ""
