@@ -15,6 +15,8 @@ from archive.services.blocks import Blocks
 from storage.contract import ObjectStore
 
 _DOCUMENT, _DOCUMENT_TYPE = "00420011", "00420012"
+_DOCUMENT_TYPES = frozenset({"application/pdf", "text/xml", "model/stl", "model/obj", "model/mtl"})
+"""What the standard lets a document be (PS3.3 A.45, A.85, A.104); else it goes as bytes, never as a page."""
 _PIXELS = frozenset({"7FE00010", "7FE00008", "7FE00009"})
 
 
@@ -49,9 +51,11 @@ class BulkdataService:
     def find_all(self, principal: Principal, place: Place) -> list[Found]:
         """Find every bulk value of an instance, in the order of its data set."""
         row = bulk_values(self.database, principal, place)
-        named = row.attributes.get(_DOCUMENT_TYPE, {}).get("Value") or [None]
+        named = (row.attributes.get(_DOCUMENT_TYPE, {}).get("Value") or [None])[0]
+        told = named.strip().lower() if isinstance(named, str) else ""
+        document = told if told in _DOCUMENT_TYPES else None
         return [
-            Found(row.instance, value, named[0] if value.path == _DOCUMENT else None) for value in row.values
+            Found(row.instance, value, document if value.path == _DOCUMENT else None) for value in row.values
         ]
 
     def read(self, found: Found, start: int = 0, length: int | None = None) -> Blocks:

@@ -65,6 +65,8 @@ def _single(found: Found, media_type: str, etag: str) -> Response:
     read = partial(services().bulkdata.read, found)
     response = ranged_response(_content_type(media_type), found.value.length, etag, read)
     response.headers["Content-Location"] = _location(found)
+    if media_type.startswith("text/"):
+        response.headers["Content-Security-Policy"] = "sandbox"  # a stored document runs no scripts here
     return response
 
 
