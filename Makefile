@@ -17,7 +17,7 @@ help:
 	@echo 'make services   run the PostgreSQL and the S3 server of the tests in the foreground'
 	@echo 'make bench      measure'
 	@echo 'make test-ceph  run the storage and interop tests on Ceph (Debian, as root)'
-	@echo 'make docs       make docs/settings.md again'
+	@echo 'make docs       make docs/settings.md and docs/conformance.md again'
 	@echo 'make clean      remove what make has made; ./data stays'
 
 serve: $(VENV)/serve.stamp
@@ -43,6 +43,7 @@ check: $(VENV)/test.stamp
 
 docs: $(VENV)/serve.stamp
 	env -i PATH="$$PATH" $(BIN)/filmroom settings --markdown > docs/settings.md
+	$(BIN)/python -m archive.web.conformance > docs/conformance.md
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage

@@ -1,0 +1,158 @@
+"""The page docs/conformance.md: choices in prose, then the tables that route requests and choose answers.
+
+`python -m archive.web.conformance > docs/conformance.md` makes it again; a test compares the two.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from archive.dicomweb.capabilities import to_markdown
+from archive.dicomweb.media_types import TRANSFER_SYNTAXES
+from archive.imaging.decode import can_decode
+from archive.settings import Settings
+from archive.web.errors import STATUSES
+from archive.web.routes import ROWS
+
+_HEAD = """\
+# DICOMweb conformance
+
+What Filmroom does of PS3.18, below `/dicom-web`. The tables are those that route requests; `OPTIONS` on
+any address answers with the same ones, as WADL or, with `Accept: application/json`, as JSON. Made by
+`make docs`.
+
+Not in this release: rendered resources and thumbnails, WADO-URI, the worklist service (UPS-RS), storage
+commitment, and users: whoever reaches the archive may do everything.
+
+## Choices
+
+### Every transaction
+
+- `Accept` takes q-values, wildcards and several headers; parameters are quoted or bare, in any case and
+  order. The query parameter `accept` wins over it (8.3.3.1), and `charset` over `Accept-Charset`. No
+  `Accept`, or `*/*`, means the first answer of the row below. What cannot be made is 406 with all that
+  is offered.
+- `application/json` means `application/dicom+json`; older names of media types are understood
+  (`image/jhc`, `image/x-jls`, `image/x-dicom-rle` and others).
+- Answers are UTF-8; a client that accepts no UTF-8 gets 406.
+- Unknown query parameters of a retrieval are ignored; a bad value of a known one is 400 and named.
+- UIDs in paths are digits and single dots, 64 characters at most; anything else is 400. Components with
+  leading zeros, which PS3.5 9.1 forbids, are accepted and compared as text.
+- Errors are JSON: `error` for a person, `status`, `request` (the answer's `X-Request-ID`, under which
+  the log has it), and where they are known `where` (the parameter, header or attribute) and `offered`.
+- Double slashes and a slash at the end of an address make no difference. HEAD is GET without a body.
+- ETags stand on searches, studies, series, instances, metadata, frames and single bulk values;
+  `If-None-Match` gives 304. Range is honoured on an instance as stored and on a bulk value, in a single
+  part.
+- URLs in answers are absolute: below `FILMROOM_PUBLIC_URL`, else as `X-Forwarded-Proto`, `-Host`,
+  `-Port` and `-Prefix` of as many proxies as `FILMROOM_TRUSTED_PROXIES` says, else as the request's
+  `Host`.
+- JSON goes compressed to clients that accept gzip.
+
+### store
+
+- Part 10 files are taken in multipart or alone; metadata in JSON or XML with bulk data in parts of their
+  own (10.5.2). A data set without the Part 10 header is a failure of its part.
+- 200 all stored; 202 some stored, or a warning; 409 none stored; 400 the request is broken, and nothing
+  of it was stored.
+- The same instance again (transfer syntax and data set alike; preamble and group 0002 may differ) is a
+  success, and nothing is written. Other content under a stored SOP Instance UID fails with 0111, or
+  replaces it where `FILMROOM_ON_DUPLICATE` is `replace`; in another study or series it always fails with
+  0111.
+- Nothing is coerced. Only StudyInstanceUID, SeriesInstanceUID, SOPInstanceUID and SOPClassUID are
+  required. Values that break PS3.5 are kept as sent, told in the `Warning` header (1 KB at most; all of
+  them at `/api/requests/<X-Request-ID>`), and change no status.
+- An instance of another PatientID or issuer than its study is stored with warning B007; the study is
+  found under either.
+- Every transfer syntax and SOP Class is taken, private ones too.
+
+### search
+
+- No match is 200 and `[]`, in editions before 2026a 204.
+- A search without `limit` returns {default_limit} results, and none returns more than {max_limit}.
+  `Link` with `rel="next"` leads to the next page; `Warning: 299` tells how many there are still.
+  `X-Total-Count` is exact to 10,000 and left out beyond. `limit=0` only counts.
+- Order: StudyDate and StudyTime, newest first, empty ones last, then UID; series and instances
+  within by their numbers, then UIDs.
+- Names and descriptions are matched without case, identifiers and codes exactly, and UIDs as text. `*`
+  and `?` are wildcards in text, nothing else is special, and escaping them in the URL makes no
+  difference. `fuzzymatching`: each word of the query begins some word of the name, without accents.
+- Commas and backslashes separate values of UIDs, Modality and ModalitiesInStudy, and of others only with
+  `multiplevaluematching=true` (8.3.4.6).
+- Dates, times and their combination match as ranges, open ones too; a time stands for all that begin
+  with it.
+- Keys below the level of the resource must all match in one instance, keys in a sequence in one item.
+- Any attribute may be matched. What has no index is read from the stored metadata of the candidates that
+  other keys leave, {scan_limit} at most; more are 400, which names the command that indexes the
+  attribute.
+- An attribute that cannot be matched is ignored, with `Warning: 299`.
+
+### retrieve
+
+- `transfer-syntax=*` sends an instance byte for byte as it was stored, in Implicit VR and Big Endian
+  too, which 8.7.3 would not allow.
+- Without a transfer syntax it is sent in Explicit VR Little Endian; lossy and video data, data of
+  unknown syntaxes, and pixels too long for that stay as stored.
+- A study goes as multipart by default, or as a zip with a folder for each series.
+- What was deleted here is 410, also below the place that was deleted; stored again it is as new.
+
+### metadata
+
+- Written once, when an instance is stored, and sent to all alike. Binary values longer than
+  {bulk_threshold} bytes, and pixel data, are a `BulkDataURI`, shorter ones `InlineBinary`.
+- DS and IS are numbers, but strings where a number would lose digits or the value is invalid; SV and UV
+  are strings beyond 2^53. NaN and infinities are the strings `"NaN"`, `"Infinity"` and `"-Infinity"`.
+- Text is decoded by Specific Character Set; without one, what is not ASCII is taken for UTF-8 where it
+  is that, else for Latin-1. Bytes without a meaning become U+FFFD. The stored instance keeps its own
+  bytes.
+
+### frames
+
+- In the order asked for, as stored or as native pixels, little endian; 404 for a number that does not
+  exist.
+- `application/octet-stream` alone means native pixels; with `transfer-syntax=*` the frame as stored. An
+  image type is sent where frames are stored in it; nothing is compressed anew.
+
+### bulkdata
+
+- One value goes in a single part to those who accept anything; several values are multipart.
+
+### delete
+
+- PS3.18 has no such transaction. 204, and what is deleted is gone from every search at once; a second
+  DELETE is 410. The bytes stay in the store for {keep_deleted_days} days, then a worker removes them.
+
+### capabilities
+
+- WADL by default, JSON on request, for the resource and those below it. `Allow` names the methods of the
+  address.
+"""
+
+
+def page() -> str:
+    """Return the whole page, in Markdown."""
+    defaults = {
+        name: f"{getattr(Settings(), name):,} (`FILMROOM_{name.upper()}`)"
+        for name in ("default_limit", "max_limit", "scan_limit", "bulk_threshold", "keep_deleted_days")
+    }
+    tables = to_markdown(ROWS).replace("\n## ", "\n### ").removeprefix("## ")
+    return "\n".join([_HEAD.format(**defaults), "## Requests\n", f"### {tables}", *_syntaxes(), *_errors()])
+
+
+def _syntaxes() -> list[str]:
+    lines = ["## Transfer syntaxes", "", "All are stored and sent as stored; others, too.", ""]
+    lines += ["| UID | name | frames as | made native |", "|---|---|---|---|"]
+    for row in TRANSFER_SYNTAXES:
+        native = "yes" if row.decodable and (not row.encapsulated or can_decode(row.uid)) else "no"
+        lines.append(f"| {row.uid} | {row.name} | `{row.media_type}` | {native} |")
+    return [*lines, ""]
+
+
+def _errors() -> list[str]:
+    lines = ["## Errors", "", "| status | what happened |", "|---|---|"]
+    lines += [f"| {status} | {(kind.__doc__ or '').splitlines()[0]} |" for kind, status in STATUSES]
+    return [*lines, "| 405 | The address does not take the method; `Allow` names those it takes. |", ""]
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())
