@@ -68,6 +68,12 @@ class Archive:
         return bytes(answer.data)
 
 
+def send(archive: Archive, method: str, path: str, **headers: str) -> TestResponse:
+    """Send a request to any path of the server; header names are given with underscores."""
+    pairs = {name.replace("_", "-"): value for name, value in headers.items()}
+    return archive.client.open(path, method=method, headers=pairs, buffered=True)
+
+
 def multipart_body(
     parts: Iterable[bytes], boundary: str = "b", content_type: str = "application/dicom"
 ) -> bytes:
