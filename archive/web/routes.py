@@ -105,7 +105,15 @@ ROUTES: tuple[Route, ...] = (
     _search(f"{_SERIES}/instances", "Find instances of a series.", search.instances),
     _get(_STUDY, "retrieve", "10.4.1.1.1", "Retrieve a study.", retrieve.retrieve, Resource.STUDY),
     _get(_SERIES, "retrieve", "10.4.1.1.1", "Retrieve a series.", retrieve.retrieve, Resource.SERIES),
-    _get(_INSTANCE, "retrieve", "10.4.1.1.1", "Retrieve an instance.", retrieve.retrieve, Resource.INSTANCE),
+    _get(
+        _INSTANCE,
+        "retrieve",
+        "10.4.1.1.1",
+        "Retrieve an instance.",
+        retrieve.retrieve,
+        Resource.INSTANCE,
+        statuses=(*_READ, 206, 416),
+    ),
     *(
         _get(
             f"{path}/metadata",
@@ -124,6 +132,7 @@ ROUTES: tuple[Route, ...] = (
         "Retrieve frames by number, in the order of the list.",
         frames.frames,
         Resource.FRAME,
+        statuses=(*_READ, 206, 416),
     ),
     *(
         _get(
