@@ -62,7 +62,18 @@ class NewInstance:
     inflated: bool
     metadata: bytes
     metadata_apart: bool
-    replace: bool  # take the place of whatever is there under the same UID
+    replace: bool  # take the place of other content under the same UID
+    lost_key: str | None = None  # the object of the same instance that the store has lost: take its place
+
+    @property
+    def transfer_syntax_uid(self) -> str:
+        """The transfer syntax of the object."""
+        return self.reading.transfer_syntax_uid
+
+    @property
+    def dataset_offset(self) -> int:
+        """Where the data set begins in the object."""
+        return self.reading.dataset_offset
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +198,11 @@ def _meet(
     study_id, series_id = parents.ids(new.reading)
     if (row.study_id, row.series_id) != (study_id, series_id):
         return Written(Verdict.ELSEWHERE)
-    if not new.replace:
-        return Written(Verdict.ALREADY if row.sha256 == new.sha256 else Verdict.DUPLICATE)
+    if row.object_key != new.lost_key:
+        if row.sha256 == new.sha256:
+            return Written(Verdict.ALREADY)
+        if not new.replace:
+            return Written(Verdict.DUPLICATE)
     connection.execute(
         sa.update(instances).where(instances.c.id == row.id).values(_values(organisation, parents, new))
     )

@@ -28,7 +28,7 @@ from archive.model.store import Failed, FailureReason, Outcome, Stored
 from archive.services import store_outcomes as outcome_of
 from archive.services.markers import write_replaced_marker
 from archive.services.staging import Staged
-from archive.services.store_duplicates import is_same, is_whole
+from archive.services.store_duplicates import Kept, is_same, is_whole
 from archive.services.store_objects import Incoming, ObjectWriter
 from archive.services.store_records import PendingRecords
 from archive.settings import Settings
@@ -78,7 +78,7 @@ class StoreSession:
         self._window: list[Incoming] = []
         self._records = PendingRecords()
         self._outcomes: list[Outcome | None] = []
-        self._first: dict[str, tuple[int, str]] = {}  # SOP Instance UID: position, SHA-256
+        self._first: dict[str, int] = {}  # SOP Instance UID: position of the one that was taken
         self._repeats: dict[int, int] = {}  # position: position of the same instance before it
         self._trouble: StorageError | None = None
         self._keep_objects = False
@@ -111,9 +111,10 @@ class StoreSession:
                 error.reason, str(error), error.sop_instance_uid, error.sop_class_uid, error.attribute
             )
             return
-        if not self._is_first(incoming):
+        if self._is_repeat(incoming):
             incoming.close()
             return
+        self._first[incoming.reading.identity.sop_uid] = position
         self._window.append(incoming)
         if len(self._window) >= _WINDOW or self._window_memory() >= _WINDOW_MEMORY:
             self._flush()
@@ -168,18 +169,40 @@ class StoreSession:
             )
         return incoming
 
-    def _is_first(self, incoming: Incoming) -> bool:
-        """Settle an instance whose UID stood in this request before."""
-        uid, sha256 = incoming.reading.identity.sop_uid, incoming.staged.sha256
-        if uid not in self._first:
-            self._first[uid] = incoming.position, sha256
+    def _is_repeat(self, incoming: Incoming) -> bool:
+        """Settle an instance whose UID was taken in this request before; one that failed took nothing."""
+        identity = incoming.reading.identity
+        first = self._first.get(identity.sop_uid)
+        if first is None:
+            return False
+        self._flush()
+        self._note(self._writer.settle())
+        if isinstance(self._outcomes[first], Failed):
+            return False
+        try:
+            same = self._is_taken(incoming)
+        except StorageError as error:
+            self._fail(incoming, error)
             return True
-        position, first_sha256 = self._first[uid]
-        if first_sha256 == sha256:
-            self._repeats[incoming.position] = position
+        if same:
+            self._repeats[incoming.position] = first
         else:
-            self._outcomes[incoming.position] = outcome_of.twice(incoming.reading.identity)
-        return False
+            self._outcomes[incoming.position] = outcome_of.twice(identity)
+        return True
+
+    def _is_taken(self, incoming: Incoming) -> bool:
+        """Compare with the instance of this UID that was written just now, or was found in the index."""
+        identity = incoming.reading.identity
+        kept: Kept | None = self._records.find(identity)
+        if kept is None:
+            stored = self._find([identity.sop_uid]).get(identity.sop_uid)
+            if stored is not None and outcome_of.same_place(stored.identity, identity):
+                kept = stored
+        return kept is not None and is_same(self._objects, kept, incoming)
+
+    def _find(self, uids: list[str]) -> dict[str, StoredInstance]:
+        with self._service.database.read() as connection:
+            return index.find(connection, self._principal, uids)
 
     def _window_memory(self) -> int:
         return sum(each.staged.memory for each in self._window)
@@ -189,9 +212,7 @@ class StoreSession:
         window, self._window = self._window, []
         if not window:
             return
-        uids = [each.reading.identity.sop_uid for each in window]
-        with self._service.database.read() as connection:
-            known = index.find(connection, self._principal, uids)
+        known = self._find([each.reading.identity.sop_uid for each in window])
         for incoming in window:
             stored = known.get(incoming.reading.identity.sop_uid)
             try:
@@ -220,7 +241,8 @@ class StoreSession:
             return outcome_of.stored(identity, incoming.reading.warnings, already=True)
         if not same and self._service.settings.on_duplicate == "reject":
             return outcome_of.duplicate(identity)
-        incoming.replace = True  # or the same bytes again, because the store had lost them
+        if not whole:
+            incoming.lost_key = stored.object_key
         return None
 
     def _note(self, settled: Iterable[tuple[Incoming, StorageError | None]]) -> None:
@@ -237,7 +259,8 @@ class StoreSession:
                     inflated=incoming.inflated is not None,
                     metadata=incoming.reading.metadata,
                     metadata_apart=incoming.metadata_apart,
-                    replace=incoming.replace,
+                    replace=self._service.settings.on_duplicate == "replace",
+                    lost_key=incoming.lost_key,
                 )
             )
 
@@ -262,8 +285,7 @@ class StoreSession:
         final = list(self._outcomes)
         for record in self._records:
             identity = record.reading.identity
-            position = self._first[identity.sop_uid][0]
-            final[position] = outcome_of.written(
+            final[self._first[identity.sop_uid]] = outcome_of.written(
                 identity, record.reading.warnings, verdicts[identity.sop_uid]
             )
         for position, first in self._repeats.items():

@@ -7,12 +7,29 @@ compared with the stored bytes, which is rare.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from archive.model.instance import StoredInstance
 from archive.services.store_objects import Incoming
 from storage.contract import ObjectStore
 from storage.errors import ObjectNotFound
 
 _BLOCK = 2**18
+
+
+class Kept(Protocol):
+    """What is known of an instance whose object is in the store."""
+
+    @property
+    def object_key(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def sha256(self) -> str: ...
+    @property
+    def transfer_syntax_uid(self) -> str: ...
+    @property
+    def dataset_offset(self) -> int: ...
 
 
 def is_whole(objects: ObjectStore, stored: StoredInstance) -> bool:
@@ -23,7 +40,7 @@ def is_whole(objects: ObjectStore, stored: StoredInstance) -> bool:
         return False
 
 
-def is_same(objects: ObjectStore, stored: StoredInstance, incoming: Incoming) -> bool:
+def is_same(objects: ObjectStore, stored: Kept, incoming: Incoming) -> bool:
     """Tell whether the two have the same transfer syntax and data set bytes."""
     if stored.sha256 == incoming.staged.sha256:
         return True

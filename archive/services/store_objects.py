@@ -34,8 +34,8 @@ class Incoming:
     staged: Staged
     reading: Reading
     inflated: BinaryIO | None
-    replace: bool = False
     object_key: str = ""
+    lost_key: str | None = None  # the object that this one takes the place of, because it is gone
 
     @property
     def metadata_apart(self) -> bool:
