@@ -77,11 +77,13 @@ class Settings:
     storage_url: str = setting(
         "",
         str,
-        "Object store: s3://bucket/prefix?endpoint_url=…&region=…, or file:///folder. Empty: the data folder.",
+        "Object store: s3://bucket/prefix?endpoint_url=…&region=… or file:///folder. Empty: the data folder.",
     )
     host: str = setting("127.0.0.1", str, "Address that `filmroom serve` listens on.")
     port: int = setting(8042, _whole(1, 65535), "Port that `filmroom serve` listens on.")
-    workers: int = setting(0, _whole(0, 256), "Worker processes of `filmroom serve`; 0: as the machine has cores.")
+    workers: int = setting(
+        0, _whole(0, 256), "Worker processes of `filmroom serve`; 0: as the machine has cores."
+    )
     threads: int = setting(8, _whole(1, 256), "Threads of each worker process.")
     client_timeout: int = setting(
         120, _whole(1, 86_400), "Seconds after which a client that neither sends nor takes bytes is given up."
@@ -93,7 +95,9 @@ class Settings:
         "", _url, "Address that clients use, with any path before /dicom-web. Empty: taken from each request."
     )
     trusted_proxies: int = setting(
-        0, _whole(0, 10), "How many proxies stand in front and set X-Forwarded-For, -Proto, -Host and -Prefix."
+        0,
+        _whole(0, 10),
+        "How many proxies stand in front and set X-Forwarded-For, -Proto, -Host and -Prefix.",
     )
     cors_origins: tuple[str, ...] = setting(
         (), _words, "Origins whose pages may call the archive from a browser, separated by commas, or *."
@@ -108,7 +112,9 @@ class Settings:
     max_parts: int = setting(100_000, _whole(1), "Most parts in one store request.")
     max_inflated: int = setting(2**33, _size, "Most bytes that a Deflated data set may inflate to.")
     stage_memory: int = setting(
-        2**21, _size, "Bytes of one incoming instance kept in memory; what is longer goes to a temporary file."
+        2**21,
+        _size,
+        "Bytes of one incoming instance kept in memory; what is longer goes to a temporary file.",
     )
     bulk_threshold: int = setting(
         1024, _whole(64), "Binary values longer than this many bytes are BulkDataURI in metadata, not inline."
@@ -116,7 +122,9 @@ class Settings:
     default_limit: int = setting(100, _whole(1), "Results of a search that names no limit.")
     max_limit: int = setting(5000, _whole(1), "Most results of one search.")
     scan_limit: int = setting(
-        20_000, _whole(1), "Most instances whose metadata one search reads to match an attribute with no index."
+        20_000,
+        _whole(1),
+        "Most instances whose metadata one search reads to match an attribute with no index.",
     )
     keep_deleted_days: int = setting(
         30, _whole(0), "Days for which the bytes of deleted and replaced instances are kept."

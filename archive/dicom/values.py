@@ -64,19 +64,20 @@ def value_json(vr: str, value: bytes, encodings: Encodings, big: bool, note: Not
 def _plain(vr: str, value: bytes, _encodings: Encodings, _big: bool, note: Note) -> bytes:
     if not _VALID[vr].fullmatch(value):
         note(f"has a value that {vr} does not allow")
-    text = value.rstrip(_BLANKS)
+    text = value.strip(_BLANKS)
     if text and not text.translate(None, _HARMLESS):
         return b',"Value":["%s"]' % text
-    return _texts(value, ())
+    return _texts(text, ())
 
 
 def _free(vr: str, value: bytes, encodings: Encodings, _big: bool, note: Note) -> bytes:
     if len(value) > 16 and len(value) > _LONGEST.get(vr, len(value)):
         _check_length(value, encodings, "\\", _LONGEST[vr], note)
-    text = value.rstrip(_BLANKS)
+    # Outer blanks mean nothing, but for those that UC begins with (PS3.5 Table 6.2-1).
+    text = value.rstrip(_BLANKS) if vr == "UC" else value.strip(_BLANKS)
     if text and not text.translate(None, _HARMLESS):
         return b',"Value":["%s"]' % text
-    return _texts(value, encodings)
+    return _texts(text, encodings)
 
 
 def _check_length(value: bytes, encodings: Encodings, separators: str, longest: int, note: Note) -> None:

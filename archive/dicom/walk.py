@@ -141,7 +141,13 @@ class Walk:
                     vr = short.get(code)
                 start = pos + 8
                 end = start + length
-                if vr is None or end > stop or (group & 1 and element < 0x100) or group == 0xFFFE or tag == 0x00280103:
+                if (
+                    vr is None
+                    or end > stop
+                    or (group & 1 and element < 0x100)
+                    or group == 0xFFFE
+                    or tag == 0x00280103
+                ):
                     self._pos, self._count = pos, count
                     special = self._special(level, tag, buf, pos - base)
                     pos = self._pos

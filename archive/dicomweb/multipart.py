@@ -169,7 +169,7 @@ class MultipartParser:
             block = buffer[position:end]
         self._parts += 1
         if self._parts > self._max_parts:
-            raise TooLarge(f"the body has more than {self._max_parts} parts")
+            raise TooLarge(f"the body has more than {self._max_parts} parts (FILMROOM_MAX_PARTS)")
         self._state = _State.BODY_START
         return end, PartBegin(_parse_headers(block))
 

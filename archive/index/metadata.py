@@ -19,9 +19,9 @@ def fetch_segments(database: Database, ids: array[int]) -> Iterator[tuple[str, b
     The segments are None where they are in the derived object of kind "metadata". What was deleted meanwhile
     is left out.
     """
-    statement = sa.select(
-        instances.c.id, instances.c.object_key, instance_metadata.c.segments
-    ).select_from(instances.join(instance_metadata))
+    statement = sa.select(instances.c.id, instances.c.object_key, instance_metadata.c.segments).select_from(
+        instances.join(instance_metadata)
+    )
     for start in range(0, len(ids), CHUNK):
         chunk = ids[start : start + CHUNK]
         with database.read() as connection:

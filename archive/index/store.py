@@ -108,7 +108,10 @@ def write(
     chosen = search_attributes.paths(connection)
     verdicts: dict[str, Written] = {}
     tally = _Tally()
-    for batch in _batches(new):
+    for whole in _batches(new):
+        batch = _in_place(connection, principal, whole, verdicts)
+        if not batch:
+            continue
         parents = Parents(connection, organisation, [each.reading for each in batch])
         tally.new_series(parents.new_series)
         taken = _insert(connection, organisation, parents, batch)
@@ -128,6 +131,22 @@ def write(
         search_attributes.insert_values(connection, chosen, packed)
     tally.write(connection)
     return verdicts
+
+
+def _in_place(
+    connection: Connection, principal: Principal, batch: list[NewInstance], verdicts: dict[str, Written]
+) -> list[NewInstance]:
+    """Return those that are in no other place, before a study or series is made for the others in vain."""
+    known = find(connection, principal, [each.reading.identity.sop_uid for each in batch])
+    right = []
+    for each in batch:
+        identity = each.reading.identity
+        there = known[identity.sop_uid].identity if identity.sop_uid in known else identity
+        if (there.study_uid, there.series_uid) == (identity.study_uid, identity.series_uid):
+            right.append(each)
+        else:
+            verdicts[identity.sop_uid] = Written(Verdict.ELSEWHERE)
+    return right
 
 
 def _written(batch: list[NewInstance], taken: dict[str, int]) -> Iterator[tuple[str, NewInstance]]:
@@ -197,7 +216,7 @@ def _meet(
         raise InTheWay("an instance was deleted between two looks at it")
     study_id, series_id = parents.ids(new.reading)
     if (row.study_id, row.series_id) != (study_id, series_id):
-        return Written(Verdict.ELSEWHERE)
+        raise InTheWay("an instance was stored in another place between two looks at it")
     if row.object_key != new.lost_key:
         if row.sha256 == new.sha256:
             return Written(Verdict.ALREADY)

@@ -1,4 +1,4 @@
-"""A search, free of HTTP and of SQL. archive/dicomweb/search.py parses it, archive/index/search.py runs it."""
+"""A search without HTTP or SQL: archive/dicomweb/search.py parses it, archive/index/search.py runs it."""
 
 from __future__ import annotations
 
@@ -69,12 +69,15 @@ class Key:
     match: Match
 
 
+_EVERYWHERE = Place()
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """What to find at `level` under `place`, and how much of it to return."""
 
     level: Level
-    place: Place = Place()
+    place: Place = _EVERYWHERE
     keys: tuple[Key, ...] = ()
     include: tuple[Path, ...] = ()
     include_all: bool = False

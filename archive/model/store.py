@@ -28,7 +28,7 @@ class WarningReason(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An instance that is durable and indexed. `notes` are sentences for the Warning header, without values."""
+    """An instance that is durable and indexed. `notes` are sentences for the Warning header."""
 
     study_uid: str
     series_uid: str

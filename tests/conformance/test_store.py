@@ -7,6 +7,7 @@ from typing import Any
 
 import pydicom
 import pytest
+from defusedxml import ElementTree
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
@@ -116,7 +117,9 @@ def test_an_answer_that_nobody_can_read_stores_nothing(archive: Archive) -> None
     assert nothing_is_left(archive)
 
 
-@pytest.mark.parametrize("keyword", ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID"])
+@pytest.mark.parametrize(
+    "keyword", ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID"]
+)
 @pytest.mark.parametrize("value", [None, "", "1.2.x", "1..2", "1.2.", ".1", "1.2/3", "1." + "2" * 63])
 def test_a_bad_uid_is_named_with_its_attribute(archive: Archive, keyword: str, value: str | None) -> None:
     """A bare code left users guessing; the reason says which attribute (Failed Attributes Sequence)."""
@@ -154,15 +157,7 @@ def test_a_uid_that_breaks_formats_does_not_break_the_answer(
     if accept.endswith("json"):
         assert failures(answer)[0][0] == NO_MATCH
     else:
-        pydicom.dataset.Dataset()  # the model is read below by a strict parser
-        import_xml(answer.data)
-
-
-def import_xml(text: bytes) -> None:
-    """Read XML strictly."""
-    import xml.etree.ElementTree as ET
-
-    assert ET.fromstring(text).tag.endswith("NativeDicomModel")
+        assert ElementTree.fromstring(answer.data).tag.endswith("NativeDicomModel")
 
 
 @pytest.mark.parametrize("padding", [b"\0", b" ", b"  \0"])
@@ -236,7 +231,8 @@ def test_any_patient_id_is_kept_as_sent(archive: Archive, value: str | None) -> 
     found = archive.json("/studies")
     assert len(found) == 2
     trimmed = [each.strip(" \0") for each in (value or "").split("\\") if each]
-    assert [each["00100020"].get("Value", []) for each in found] == [trimmed, trimmed]
+    for each in found:
+        assert [text.strip() for text in each["00100020"].get("Value", [])] == trimmed
     if trimmed:
         assert len(archive.json(f"/studies?PatientID={trimmed[0]}")) == 2
 
@@ -261,7 +257,7 @@ def test_another_patient_in_a_study_is_stored_flagged_and_found_under_either(arc
 
 
 def test_an_empty_patient_id_contradicts_nobody(archive: Archive) -> None:
-    """A derived object without PatientID belongs to its study's patient; a first one that lacks it is filled."""
+    """A derived object without PatientID belongs to its study's patient; a first one without is filled."""
     archive.stored(builders.instance(PatientID=""))
     archive.stored(another(2, PatientID="P1"))
     archive.stored(another(3, PatientID=None))
@@ -292,7 +288,7 @@ def test_issuers_tell_patients_apart(archive: Archive) -> None:
     ],
 )
 def test_an_invalid_value_is_kept_and_told(archive: Archive, keyword: str, value: str) -> None:
-    """Data are never changed: 200, the bytes as sent, and a Warning that names the attribute, not the value."""
+    """Data are never changed: 200, the bytes as sent, and a Warning that names the attribute only."""
     tag = pydicom.datadict.tag_for_keyword(keyword)
     vr = pydicom.datadict.dictionary_VR(keyword)
     raw = builders.element(tag, vr, (value + " " * (len(value) % 2)).encode())
@@ -326,13 +322,7 @@ def test_all_that_is_to_be_told_can_be_asked_for(archive: Archive) -> None:
 
 def test_a_long_warning_says_where_the_rest_is(archive: Archive) -> None:
     """RFC 7234 5.5, and proxies that refuse long headers."""
-    bad = [
-        builders.raw_instance(
-            b"".join(
-                builders.element(0x00091000 + k, "DS", b"no") for k in range(60)
-            )
-        )
-    ]
+    bad = [builders.raw_instance(b"".join(builders.element(0x00091000 + k, "DS", b"no") for k in range(60)))]
     answer = archive.stow(*bad)
     assert answer.status_code == 200
     assert len(answer.headers["Warning"]) <= 1024
@@ -366,7 +356,9 @@ def test_unknown_sop_classes_and_syntaxes_are_stored_as_they_are(
     assert archive.instance(STUDY, SERIES, uid("unknown")) == unknown
 
 
-@pytest.mark.parametrize("preamble", [b"II*\0" + bytes(124), b"\xff" * 128, b"<html>".ljust(128), b"DICM" * 32])
+@pytest.mark.parametrize(
+    "preamble", [b"II*\0" + bytes(124), b"\xff" * 128, b"<html>".ljust(128), b"DICM" * 32]
+)
 def test_the_preamble_is_anybodys_and_is_kept(archive: Archive, preamble: bytes) -> None:
     """PS3.10 7.1: slides that are TIFF and DICOM at once must survive."""
     data = builders.part10(builders.dataset(), preamble=preamble)

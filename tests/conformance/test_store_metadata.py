@@ -1,4 +1,4 @@
-"""STOW-RS of metadata and bulk data apart (PS3.18 10.5.2): the instance that comes out is the one described."""
+"""STOW-RS of metadata and bulk data apart (PS3.18 10.5.2): the instance is the one described."""
 
 from __future__ import annotations
 
