@@ -29,10 +29,9 @@ from archive.index.schema import (
     instance_metadata,
     instances,
     retired_objects,
-    series_state,
-    study_state,
 )
 from archive.index.store_parents import Parents
+from archive.index.store_tally import Tally
 from archive.model.attributes import INSTANCE_ATTRIBUTES
 from archive.model.instance import Reading, StoredInstance
 from archive.model.principal import Principal
@@ -107,7 +106,7 @@ def write(
     organisation = organisation_id(connection, principal.organisation)
     chosen = search_attributes.paths(connection)
     verdicts: dict[str, Written] = {}
-    tally = _Tally()
+    tally = Tally()
     for whole in _batches(new):
         batch = _in_place(connection, principal, whole, verdicts)
         if not batch:
@@ -276,37 +275,3 @@ def _insert_parts(connection: Connection, batch: list[NewInstance], taken: dict[
     for table, rows in ((instance_metadata, segments), (instance_bulk, bulk), (frame_blocks, blocks)):
         if rows:
             connection.execute(sa.insert(table), rows)
-
-
-class _Tally:
-    """What a request adds to the narrow tables, written once at its end."""
-
-    def __init__(self) -> None:
-        self._studies: dict[int, list[int]] = {}  # study id: series, instances
-        self._series: dict[int, int] = {}
-
-    def new_series(self, pairs: Iterable[tuple[int, int]]) -> None:
-        for study_id, series_id in pairs:
-            self._studies.setdefault(study_id, [0, 0])[0] += 1
-            self._series.setdefault(series_id, 0)
-
-    def stored(self, study_id: int, series_id: int, instances_added: int) -> None:
-        self._studies.setdefault(study_id, [0, 0])[1] += instances_added
-        self._series[series_id] = self._series.get(series_id, 0) + instances_added
-
-    def write(self, connection: Connection) -> None:
-        studies = [
-            {"study_id": i, "series": s, "instances": n, "revision": 1}
-            for i, (s, n) in sorted(self._studies.items())
-        ]
-        many = [{"series_id": i, "instances": n, "revision": 1} for i, n in sorted(self._series.items())]
-        for table, key, rows in ((study_state, "study_id", studies), (series_state, "series_id", many)):
-            if not rows:
-                continue
-            statement = insert(connection, table)
-            added = {
-                column.name: column + statement.excluded[column.name]
-                for column in table.columns
-                if column.name != key
-            }
-            connection.execute(statement.on_conflict_do_update(index_elements=[key], set_=added), rows)

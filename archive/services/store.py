@@ -116,7 +116,8 @@ class StoreSession:
             return
         self._first[incoming.reading.identity.sop_uid] = position
         self._window.append(incoming)
-        if len(self._window) >= _WINDOW or self._window_memory() >= _WINDOW_MEMORY:
+        memory = sum(each.staged.memory for each in self._window)
+        if len(self._window) >= _WINDOW or memory >= _WINDOW_MEMORY:
             self._flush()
 
     def refuse(self, failed: Failed) -> None:
@@ -203,9 +204,6 @@ class StoreSession:
     def _find(self, uids: list[str]) -> dict[str, StoredInstance]:
         with self._service.database.read() as connection:
             return index.find(connection, self._principal, uids)
-
-    def _window_memory(self) -> int:
-        return sum(each.staged.memory for each in self._window)
 
     def _flush(self) -> None:
         """Look up the window's UIDs in the index, then begin to write what is new."""

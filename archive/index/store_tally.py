@@ -1,0 +1,50 @@
+"""The counts and revisions of studies and series: what one store request adds to them.
+
+Written once at the end of its transaction, so that the narrow rows are locked for as short as can be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy.engine import Connection
+
+from archive.index.dialect import insert
+from archive.index.schema import series_state, study_state
+
+
+class Tally:
+    """What a request adds to the narrow tables, written once at its end."""
+
+    def __init__(self) -> None:
+        self._studies: dict[int, list[int]] = {}  # study id: series, instances
+        self._series: dict[int, int] = {}
+
+    def new_series(self, pairs: Iterable[tuple[int, int]]) -> None:
+        """Count series that were made: (study id, series id)."""
+        for study_id, series_id in pairs:
+            self._studies.setdefault(study_id, [0, 0])[0] += 1
+            self._series.setdefault(series_id, 0)
+
+    def stored(self, study_id: int, series_id: int, instances_added: int) -> None:
+        """Count instances that were added, none for one that was replaced."""
+        self._studies.setdefault(study_id, [0, 0])[1] += instances_added
+        self._series[series_id] = self._series.get(series_id, 0) + instances_added
+
+    def write(self, connection: Connection) -> None:
+        """Add all of it to the tables, in the order of their keys."""
+        studies = [
+            {"study_id": i, "series": s, "instances": n, "revision": 1}
+            for i, (s, n) in sorted(self._studies.items())
+        ]
+        many = [{"series_id": i, "instances": n, "revision": 1} for i, n in sorted(self._series.items())]
+        for table, key, rows in ((study_state, "study_id", studies), (series_state, "series_id", many)):
+            if not rows:
+                continue
+            statement = insert(connection, table)
+            added = {
+                column.name: column + statement.excluded[column.name]
+                for column in table.columns
+                if column.name != key
+            }
+            connection.execute(statement.on_conflict_do_update(index_elements=[key], set_=added), rows)
