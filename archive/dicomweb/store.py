@@ -76,6 +76,12 @@ def parse_store_content_type(value: str) -> StoreBody:
     return StoreBody(kind, boundary)
 
 
+def refuse_content_encoding(value: str) -> None:
+    """Raise UnsupportedMedia for a body that is compressed as a whole (RFC 9110 8.4)."""
+    if value.strip().lower() not in {"", "identity"}:
+        raise _unsupported("a body with Content-Encoding is not taken; send it as it is")
+
+
 def _unsupported(message: str) -> UnsupportedMedia:
     return UnsupportedMedia(message, offered=tuple(kind.value for kind in BodyKind))
 

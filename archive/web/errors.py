@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from typing import Any
 
@@ -15,6 +16,7 @@ from storage import errors as storage_errors
 _log = logging.getLogger(__name__)
 
 RETRY_AFTER = "5"  # seconds
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (errors.InvalidRequest, 400),
@@ -93,6 +95,9 @@ def _description(error: HTTPException) -> str:
 
 
 def _unexpected(error: Exception) -> Response:
+    if isinstance(error, OSError) and error.errno in _FULL:  # of temporary files: the store tells of its own
+        _log.error("%s %s: %s", request.method, request.url_rule, error, exc_info=error)
+        return answer(507, "the disk for temporary files is full (TMPDIR); nothing of the request was stored")
     _log.error("%s %s broke", request.method, request.url_rule, exc_info=error)
     return answer(500, "this is a fault of the archive; the log has it under the request's id")
 

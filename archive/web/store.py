@@ -30,6 +30,7 @@ from archive.web.streams import body_chunks
 def store(**_: str) -> Response:
     """Store what the body holds and tell what became of each instance."""
     where = place()
+    grammar.refuse_content_encoding(request.headers.get("Content-Encoding", ""))
     body = grammar.parse_store_content_type(request.headers.get("Content-Type", ""))
     offer = choose_text(accept(), Resource.STORE)  # before the body, so that nothing is stored in vain
     settings = services().settings
