@@ -44,7 +44,7 @@ def read_file_meta(source: Source) -> FileMeta:
             break
         if length > _LONGEST or start + length > source.size:
             raise _cut_off(tag)
-        found[tag] = source.read_at(start, length)
+        found.setdefault(tag, source.read_at(start, length))  # one that comes again is of the data set
         at = start + length
     syntax = _uid(found, 0x00020010)
     if not syntax:

@@ -96,7 +96,15 @@ class JsonWriter:
         self.found = Found(JsonText())
 
     def run(self) -> Found:
-        """Go through the events; raise what the walk raises."""
+        """Go through the events; raise what the walk raises, with `found` telling of what came before."""
+        try:
+            self._go_through()
+        finally:
+            self.found.notes += self._walk.notes
+            self.found.attributes = orjson.loads(b"{%s}" % b",".join(self._indexed))
+        return self.found
+
+    def _go_through(self) -> None:
         data_sets, sequences = [_DataSet("", ())], list[_Sequence]()
         data_set, note = data_sets[0], self._note
         threshold, member, special = self._threshold, self.found.text.member, _SPECIAL
@@ -128,9 +136,6 @@ class JsonWriter:
             else:
                 self._nested(data_sets, sequences, event)
                 data_set = data_sets[-1]
-        self.found.notes += self._walk.notes
-        self.found.attributes = orjson.loads(b"{%s}" % b",".join(self._indexed))
-        return self.found
 
     def _nested(self, data_sets: list[_DataSet], sequences: list[_Sequence], event: walk.Event) -> None:
         """Take what is no plain element: sequences and items, opened and closed, and encapsulated pixels."""

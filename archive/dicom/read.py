@@ -66,6 +66,7 @@ def _read(source: Source, meta: FileMeta, bulk_threshold: int) -> Reading:
         if meta.sop_instance_uid and meta.sop_instance_uid != identity.sop_uid:
             found.notes.append("00020003 differs from SOPInstanceUID, which counts")
         pixels = _pixels(found, meta.transfer_syntax_uid)
+        _check_length(found, pixels)
         blocks = _blocks(found, pixels, walk, source, meta.transfer_syntax_uid)
         return Reading(
             identity=identity,
@@ -181,6 +182,14 @@ def _pixels(found: Found, transfer_syntax_uid: str) -> Pixels | None:
         planar_configuration=_short(found, 0x00280006),
         photometric_interpretation=_text(found, 0x00280004),
     )
+
+
+def _check_length(found: Found, pixels: Pixels | None) -> None:
+    """Tell of native pixels that are fewer than the image description says (PS3.3 C.7.6.3)."""
+    if pixels is None or pixels.encapsulated:
+        return
+    if pixels.length < (pixels.bits_per_frame * pixels.frames + 7) // 8:
+        found.notes.append(f"{pixels.tag} is shorter than Rows, Columns and Number of Frames say")
 
 
 def _short(found: Found, tag: int) -> int:
