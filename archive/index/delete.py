@@ -80,11 +80,7 @@ class Values:
 def look(database: Database, principal: Principal, place: Place) -> Seen:
     """Return what deleting a place would take and leave; raise NotFound or Gone where there is nothing."""
     with database.read() as connection:
-        study = connection.execute(
-            sa.select(studies, study_state.c.revision)
-            .join(study_state)
-            .where(visible(connection, principal), studies.c.study_uid == place.study_uid)
-        ).first()
+        study = connection.execute(_study(connection, principal, place.study_uid)).first()
         if study is None:
             raise missing(connection, principal, place)
         doomed = _doomed(connection, study.id, place)
@@ -138,19 +134,67 @@ def delete(
 ) -> None:
     """Take the doomed instances out; raise Changed when the study is no longer as seen."""
     organisation = organisation_id(connection, principal.organisation)
+    _lock(connection, seen)
+    _retire(connection, organisation, place, seen, keep)
+    _count_down(connection, seen)
+    if seen.remaining:
+        _write_values(connection, seen, values)
+    else:
+        connection.execute(sa.delete(studies).where(studies.c.id == seen.study_id))
+    _bury(connection, organisation, place)
+
+
+def look_at_all(database: Database, principal: Principal, study_uid: str) -> Seen | None:
+    """Return a study of which nothing goes, with all its series; None where there is none."""
+    with database.read() as connection:
+        study = connection.execute(_study(connection, principal, study_uid)).first()
+        if study is None:
+            return None
+        rows = connection.execute(
+            sa.select(instances.c.id, instances.c.series_id)
+            .where(instances.c.study_id == study.id)
+            .order_by(instances.c.id)
+        )
+        many = connection.execute(
+            sa.select(series.c.id, series.c.attributes).where(series.c.study_id == study.id)
+        )
+        return Seen(
+            study_id=study.id,
+            revision=study.revision,
+            patient_conflict=study.patient_conflict,
+            study_attributes=orjson.loads(study.attributes),
+            series_attributes={row.id: orjson.loads(row.attributes) for row in many},
+            doomed=(),
+            remaining=tuple((row.id, row.series_id) for row in rows),
+        )
+
+
+def set_values(connection: Connection, seen: Seen, values: Values) -> None:
+    """Write the values of a study and its series; raise Changed when the study is no longer as seen."""
+    _lock(connection, seen)
+    _write_values(connection, seen, values)
+    state = study_state.c
+    connection.execute(
+        sa.update(study_state).where(state.study_id == seen.study_id).values(revision=state.revision + 1)
+    )
+
+
+def _study(connection: Connection, principal: Principal, study_uid: str | None) -> sa.Select[Any]:
+    return (
+        sa.select(studies, study_state.c.revision)
+        .join(study_state)
+        .where(visible(connection, principal), studies.c.study_uid == study_uid)
+    )
+
+
+def _lock(connection: Connection, seen: Seen) -> None:
+    """Wait for every store into the study and keep others out; raise Changed where one came."""
     connection.execute(sa.select(studies.c.id).where(studies.c.id == seen.study_id).with_for_update())
     revision = connection.scalar(
         sa.select(study_state.c.revision).where(study_state.c.study_id == seen.study_id)
     )
     if revision != seen.revision:
-        raise Changed(f"{place} changed while it was being deleted")
-    _retire(connection, organisation, place, seen, keep)
-    _count_down(connection, seen)
-    if seen.remaining:
-        _set_values(connection, seen, values)
-    else:
-        connection.execute(sa.delete(studies).where(studies.c.id == seen.study_id))
-    _bury(connection, organisation, place)
+        raise Changed("the study changed since it was looked at")
 
 
 def _retire(connection: Connection, organisation: int, place: Place, seen: Seen, keep: timedelta) -> None:
@@ -201,7 +245,7 @@ def _count_down(connection: Connection, seen: Seen) -> None:
     )
 
 
-def _set_values(connection: Connection, seen: Seen, values: Values) -> None:
+def _write_values(connection: Connection, seen: Seen, values: Values) -> None:
     connection.execute(
         sa.update(studies)
         .where(studies.c.id == seen.study_id)

@@ -77,11 +77,16 @@ class NewInstance:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The verdict on one instance. `retired_key` is the object that it replaced, no longer live."""
+    """The verdict on one instance.
+
+    `retired_key` is the object that it replaced, no longer live; `stale`: the study or its series may have
+    values of the replaced version.
+    """
 
     verdict: Verdict
     patient_conflict: bool = False
     retired_key: str | None = None
+    stale: bool = False
 
 
 def find(connection: Connection, principal: Principal, sop_uids: Sequence[str]) -> dict[str, StoredInstance]:
@@ -241,7 +246,8 @@ def _meet(
             remove_after=now + keep,
         )
     )
-    return Written(Verdict.REPLACED, parents.conflicts(new.reading), retired_key=row.object_key)
+    conflict, stale = parents.conflicts(new.reading), parents.disagree(new.reading)
+    return Written(Verdict.REPLACED, conflict, retired_key=row.object_key, stale=stale)
 
 
 def _instance_id(connection: Connection, organisation: int, uid: str) -> int:

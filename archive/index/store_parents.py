@@ -34,6 +34,9 @@ class Parents:
         self._studies: dict[str, int] = {}
         self._series: dict[tuple[str, str], int] = {}
         self._conflicts: set[str] = set()  # SOP Instance UIDs
+        self._values: dict[int, Attributes] = {}  # of studies, by row id
+        self._series_values: dict[int, Attributes] = {}
+        self._doubtful: set[int] = set()  # row ids of studies that are flagged for their patients
         self.new_series: list[tuple[int, int]] = []
         self._find_studies(organisation, readings)
         self._find_series(readings)
@@ -46,6 +49,16 @@ class Parents:
     def conflicts(self, reading: Reading) -> bool:
         """Tell whether the instance names another patient than its study."""
         return reading.identity.sop_uid in self._conflicts
+
+    def disagree(self, reading: Reading) -> bool:
+        """Tell whether study and series have values that are not, or not surely, those of the instance."""
+        study_id, series_id = self.ids(reading)
+        own = (
+            filled({}, reading.attributes, STUDY_ATTRIBUTES),
+            filled({}, reading.attributes, SERIES_ATTRIBUTES),
+        )
+        theirs = self._values[study_id], self._series_values[series_id]
+        return own != theirs or study_id in self._doubtful or self.conflicts(reading)
 
     def _find_studies(self, organisation: int, readings: Sequence[Reading]) -> None:
         values: dict[str, Attributes] = {}
@@ -72,6 +85,9 @@ class Parents:
         for row in rows:
             self._studies[row.study_uid] = row.id
             merged = _fill_up(self._connection, studies, row, values[row.study_uid], STUDY_ATTRIBUTES)
+            self._values[row.id] = merged
+            if row.patient_conflict:
+                self._doubtful.add(row.id)
             self._note_patients(row.id, row.study_uid, merged, readings)
 
     def _note_patients(self, study_id: int, uid: str, study: Attributes, readings: Sequence[Reading]) -> None:
@@ -114,7 +130,8 @@ class Parents:
         rows = _make(self._connection, new, series, ["study_id", "series_uid"], where, self.new_series)
         for row in rows:
             self._series[study_uids[row.study_id], row.series_uid] = row.id
-            _fill_up(self._connection, series, row, values[row.study_id, row.series_uid], SERIES_ATTRIBUTES)
+            mine = values[row.study_id, row.series_uid]
+            self._series_values[row.id] = _fill_up(self._connection, series, row, mine, SERIES_ATTRIBUTES)
 
 
 def patient_of(attributes: Attributes) -> tuple[str, str]:

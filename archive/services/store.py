@@ -31,6 +31,7 @@ from archive.services.staging import Staged
 from archive.services.store_duplicates import Kept, is_same, is_whole
 from archive.services.store_objects import Incoming, ObjectWriter
 from archive.services.store_records import PendingRecords
+from archive.services.study_values import refresh
 from archive.settings import Settings
 from storage.contract import ObjectStore
 from storage.errors import StorageError
@@ -291,7 +292,11 @@ class StoreSession:
         return [outcome for outcome in final if outcome is not None]
 
     def _tidy(self, verdicts: dict[str, Written]) -> None:
-        """After the commit: mark what was replaced, and take back objects that lost a race."""
+        """After the commit: mark what was replaced, and take back objects that lost a race.
+
+        Studies whose values may be of a replaced version get them anew.
+        """
+        stale: set[str] = set()
         for record in self._records:
             written = verdicts[record.reading.identity.sop_uid]
             if written.retired_key is not None:
@@ -304,3 +309,7 @@ class StoreSession:
                 )
             elif written.verdict is not index.Verdict.NEW:
                 self._writer.remove(record.object_key)
+            if written.stale:
+                stale.add(record.reading.identity.study_uid)
+        for study_uid in sorted(stale):
+            refresh(self._service.database, self._objects, self._principal, study_uid)

@@ -279,3 +279,21 @@ def test_another_patient_is_told_with_every_instance_that_names_one(
         (found,) = archive.json(f"/studies?{keyword}={value}")
         assert found["00201208"]["Value"] == [4]
     assert archive.stow(others[0]).status_code in (200, 202)
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_the_study_and_series_follow_a_version_that_corrects_them(replacing: Archive, others: int) -> None:
+    """The usual reason to replace is a wrong name: a list that still shows it has not been corrected."""
+    wrong = {"PatientName": "Wrong^Name", "PatientID": "W1", "StudyDescription": "Wrong", "Modality": "CT"}
+    right = {"PatientName": "Right^Name", "PatientID": "R1", "StudyDescription": None, "Modality": "MR"}
+    more = [builders.instance(SOPInstanceUID=uid("instance", 2), **right)] * others
+    replacing.stow(builders.instance(**wrong), *more)
+    assert replacing.stow(builders.instance(**right)).status_code in (200, 202)
+    assert replacing.json("/studies?PatientID=W1") == []
+    (found,) = replacing.json("/studies?PatientID=R1&includefield=StudyDescription")
+    assert found["00100010"]["Value"] == [{"Alphabetic": "Right^Name"}]
+    assert found.get("00081030", {}).get("Value") is None
+    assert [each["00080060"]["Value"] for each in replacing.json("/series")] == [["MR"]]
+    assert counts(replacing) == (1, 1 + others)
+    again = replacing.stow(builders.instance(SOPInstanceUID=uid("instance", 3), **right))
+    assert again.status_code == 200, "nobody contradicts the study any more"

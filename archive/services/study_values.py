@@ -1,0 +1,82 @@
+"""What study and series are worth: the values of their instances, the first stored one that has each.
+
+Needed where an instance went or was replaced; stores only add (archive/index/store_parents.py).
+"""
+
+from __future__ import annotations
+
+import logging
+from array import array
+from collections.abc import Iterator
+
+import orjson
+
+from archive.dicom.segments import text
+from archive.index import delete as index
+from archive.index.delete import Attributes, Changed, Seen, Values
+from archive.index.engine import Database
+from archive.index.metadata import fetch_segments
+from archive.index.store_parents import differ, filled, has_value, patient_of
+from archive.model.attributes import SERIES_ATTRIBUTES, STUDY_ATTRIBUTES, Attribute
+from archive.model.keys import derived_key
+from archive.model.principal import Principal
+from storage.contract import ObjectStore
+
+_log = logging.getLogger(__name__)
+_ATTEMPTS = 5
+
+
+def refresh(database: Database, objects: ObjectStore, principal: Principal, study_uid: str) -> None:
+    """Work out the values of a study and its series anew; a store meanwhile makes this look again."""
+    for _ in range(_ATTEMPTS):
+        seen = index.look_at_all(database, principal, study_uid)
+        if seen is None:
+            return
+        values = values_of(database, objects, seen)
+        try:
+            _write(database, seen, values)
+        except Changed:
+            continue
+        return
+    _log.warning(
+        "study %s is stored into all the time: its values may be those of a replaced version", study_uid
+    )
+
+
+def _write(database: Database, seen: Seen, values: Values) -> None:
+    database.write(lambda connection: index.set_values(connection, seen, values))
+
+
+def values_of(database: Database, objects: ObjectStore, seen: Seen) -> Values:
+    """Work out study and series values from the instances that stay, in the order they were stored."""
+    ids = array("q", (instance_id for instance_id, _ in seen.remaining))
+    study = _refill(_attributes(database, objects, ids), seen.study_attributes, STUDY_ATTRIBUTES)
+    series = {}
+    for series_id, attributes in seen.series_attributes.items():
+        own = array("q", (i for i, its_series in seen.remaining if its_series == series_id))
+        series[series_id] = _refill(_attributes(database, objects, own), attributes, SERIES_ATTRIBUTES)
+    patients: set[tuple[str, str]] = set()
+    if seen.patient_conflict:
+        named = {patient_of(attributes) for attributes in _attributes(database, objects, ids)}
+        patients = {each for each in named if differ(patient_of(study), each)}
+    return Values(study, series, frozenset(patients))
+
+
+def _refill(instances: Iterator[Attributes], before: Attributes, level: tuple[Attribute, ...]) -> Attributes:
+    """Return the level's values of the first instances that have them.
+
+    What was empty before is empty in every instance, so the look ends when all others are found.
+    """
+    wanted = {tag for tag, element in before.items() if has_value(element)}
+    values: Attributes = {}
+    for attributes in instances:
+        values = filled(values, attributes, level)
+        if all(has_value(values.get(tag, {})) for tag in wanted):
+            break
+    return values
+
+
+def _attributes(database: Database, objects: ObjectStore, ids: array[int]) -> Iterator[Attributes]:
+    for object_key, segments in fetch_segments(database, ids):
+        packed = segments or objects.read(derived_key(object_key, "metadata"))
+        yield orjson.loads(text(packed, b""))
