@@ -234,7 +234,7 @@ class StoreSession:
         identity = incoming.reading.identity
         if not outcome_of.same_place(stored.identity, identity):
             return outcome_of.elsewhere(identity)
-        whole = is_whole(self._objects, stored)
+        whole = is_whole(self._objects, stored, incoming)
         same = stored.sha256 == incoming.staged.sha256 or (whole and is_same(self._objects, stored, incoming))
         if same and whole:
             return outcome_of.stored(identity, incoming.reading.warnings, already=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from archive.model.instance import StoredInstance
+from archive.model.keys import derived_key
 from archive.services.store_objects import Incoming
 from storage.contract import ObjectStore
 from storage.errors import ObjectNotFound
@@ -32,9 +33,17 @@ class Kept(Protocol):
     def dataset_offset(self) -> int: ...
 
 
-def is_whole(objects: ObjectStore, stored: StoredInstance) -> bool:
-    """Tell whether the object of an instance is in the store with the length it had."""
+def is_whole(objects: ObjectStore, stored: StoredInstance, incoming: Incoming) -> bool:
+    """Tell whether the object of an instance is in the store with the length it had, and what is derived.
+
+    `incoming` tells whether the metadata would be an object of their own.
+    """
+    derived = [stored.inflated_key] if stored.inflated_key is not None else []
+    if incoming.metadata_apart:
+        derived.append(derived_key(stored.object_key, "metadata"))
     try:
+        for key in derived:
+            objects.size(key)
         return objects.size(stored.object_key) == stored.size
     except ObjectNotFound:
         return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -257,6 +258,29 @@ def test_an_object_that_was_lost_comes_back_by_sending_it_again(either: Archive)
         assert either.instance(STUDY, SERIES, SOP) == OLD
     assert len(objects(either)) == 1
     assert counts(either) == (1, 1)
+
+
+@pytest.mark.parametrize("kind", ["inflated", "metadata"])
+def test_a_derived_object_that_was_lost_comes_back_too(archive: Archive, kind: str) -> None:
+    """Frames of a Deflated instance and metadata of a large one have objects of their own."""
+    noise = hashlib.shake_128(b"noise").hexdigest(2**20)  # more than a packed mebibyte of metadata
+    chunks = [noise[n : n + 10_000] for n in range(0, 2 * 2**20, 10_000)]
+    data = (
+        builders.instance(syntax=builders.DEFLATED)
+        if kind == "inflated"
+        else builders.raw_instance(
+            b"".join(builders.element(0x00091001 + n, "UT", c.encode()) for n, c in enumerate(chunks))
+        )
+    )
+    archive.stored(data)
+    (lost,) = [key for key in everything(archive) if key.endswith(kind)]
+    archive.services.objects.delete(lost)
+    archive.stored(data)
+    assert [key.rpartition(".")[2] for key in everything(archive) if key.endswith(kind)] == [kind]
+    assert archive.json(f"{AT}/metadata")[0]["00080018"]["Value"] == [SOP]
+    if kind == "inflated":
+        assert archive.get(f"{AT}/frames/1", "application/octet-stream").data == PIXELS
+    assert counts(archive) == (1, 1)
 
 
 @pytest.mark.parametrize(
