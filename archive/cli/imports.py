@@ -132,7 +132,7 @@ def _run_pool(settings: Settings, batches: Iterable[list[Source]], processes: in
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, spawn, initializer=begin, initargs=(settings,)) as pool:
         try:
-            _start(pool)
+            _start(pool, processes)
             for batch in batches:
                 if refused := [_refused(each) for each in batch if each.problem is not None]:
                     yield refused
@@ -150,12 +150,13 @@ def _run_pool(settings: Settings, batches: Iterable[list[Source]], processes: in
                 yield _killed(taken)
 
 
-def _start(pool: ProcessPoolExecutor) -> None:
+def _start(pool: ProcessPoolExecutor, processes: int) -> None:
     """Start the processes with SIGINT blocked: Ctrl-C is for the parent, which lets batches end."""
     resource_tracker.ensure_running()  # else it is started in between, and unblocks the signal
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        pool.submit(os.getpid)
+        for _ in range(processes):  # the pool starts one for each task that finds nobody idle
+            pool.submit(os.getpid)
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 

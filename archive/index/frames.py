@@ -34,8 +34,13 @@ def more_blocks(database: Database, instance: StoredInstance, frames: list[int])
     firsts = sorted({(frame - 1) // FRAMES_PER_BLOCK * FRAMES_PER_BLOCK + 1 for frame in frames})
     with database.read() as connection:
         rows = connection.execute(
-            sa.select(frame_blocks).where(
-                frame_blocks.c.instance_id == instance.id, frame_blocks.c.first_frame.in_(firsts)
+            sa.select(frame_blocks)
+            .join(instances, instances.c.id == frame_blocks.c.instance_id)
+            # The key: a version that replaced this one has ranges of its own.
+            .where(
+                instances.c.id == instance.id,
+                instances.c.object_key == instance.object_key,
+                frame_blocks.c.first_frame.in_(firsts),
             )
         )
         return {row.first_frame: FrameBlock(row.first_frame, row.frames, row.ranges) for row in rows}

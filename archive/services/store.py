@@ -267,6 +267,8 @@ class StoreSession:
         identity = incoming.reading.identity
         _log.error("could not store instance %s of study %s: %s", identity.sop_uid, identity.study_uid, error)
         self._trouble = error
+        if incoming.object_key:
+            self._writer.remove(incoming.object_key)
         self._outcomes[incoming.position] = outcome_of.not_written(identity, error)
 
     def _any_stored(self) -> bool:
