@@ -260,9 +260,13 @@ retired_objects = sa.Table(
     sa.Column("series_uid", Text, nullable=False),
     sa.Column("sop_uid", Text, nullable=False),
     sa.Column("reason", Text, nullable=False),  # deleted, replaced
+    sa.Column("replaced_by", Text, nullable=False, server_default=""),  # key of the newer version
+    # Whether the bucket says so too; bytes go after that only.
+    sa.Column("marked", sa.Boolean, nullable=False, server_default=sa.true()),
     sa.Column("retired_at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("remove_after", sa.DateTime(timezone=True), nullable=False),
     sa.Index("ix_retired_objects_remove_after", "remove_after"),
+    sa.Index("ix_retired_objects_marked", "marked"),
 )
 
 tombstones = sa.Table(

@@ -242,6 +242,8 @@ def _meet(
             series_uid=identity.series_uid,
             sop_uid=uid,
             reason="replaced",
+            replaced_by=new.object_key,
+            marked=False,
             retired_at=now,
             remove_after=now + keep,
         )

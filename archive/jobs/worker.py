@@ -26,8 +26,24 @@ def run(services: Services, stop: threading.Event) -> None:
 
 
 def work_once(services: Services) -> bool:
-    """Do one batch of each kind of work; return whether there may be more at once."""
-    removed = services.housekeeping.remove_retired()
-    services.housekeeping.forget_reports()
-    filled = services.search.fill_attributes()
-    return bool(removed or filled)
+    """Do one batch of each kind of work; return whether there may be more at once.
+
+    Trouble with one kind stops no other; it is raised when all have had their turn.
+    """
+    housekeeping = services.housekeeping
+    kinds = (
+        housekeeping.mark_replaced,
+        housekeeping.remove_retired,
+        housekeeping.forget_reports,
+        services.search.fill_attributes,
+    )
+    busy = False
+    trouble: Unavailable | StorageError | None = None
+    for work in kinds:
+        try:
+            busy = bool(work()) or busy
+        except (Unavailable, StorageError) as error:
+            trouble = error
+    if trouble is not None:
+        raise trouble
+    return busy

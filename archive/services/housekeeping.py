@@ -8,6 +8,7 @@ from datetime import timedelta
 from archive.index import retired, store_reports
 from archive.index.engine import Database
 from archive.model.keys import derived_key
+from archive.services.markers import mark_replaced
 from archive.settings import Settings
 from storage.contract import ObjectStore
 from storage.errors import StorageError
@@ -46,6 +47,10 @@ class HousekeepingService:
         if trouble is not None:
             raise trouble
         return len(gone)
+
+    def mark_replaced(self) -> int:
+        """Mark in the bucket what was replaced and is not marked yet; return how many were."""
+        return mark_replaced(self.database, self.objects, "filmroom worker", limit=_BATCH)
 
     def forget_reports(self) -> None:
         """Remove what is kept of store requests past its time."""

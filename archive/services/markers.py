@@ -11,7 +11,8 @@ from typing import Any
 
 import orjson
 
-from archive.model.instance import Identity
+from archive.index import retired
+from archive.index.engine import Database
 from archive.model.keys import marker_key
 from archive.model.level import Place
 from archive.model.principal import Principal
@@ -28,12 +29,21 @@ def write_deleted_marker(
     return _write(objects, principal, place, "deleted", {"keys": list(keys)})
 
 
-def write_replaced_marker(
-    objects: ObjectStore, principal: Principal, identity: Identity, *, old_key: str, new_key: str
-) -> None:
-    """Say durably that the object at `old_key` was replaced by the one at `new_key`."""
-    place = Place(identity.study_uid, identity.series_uid, identity.sop_uid)
-    _write(objects, principal, place, "replaced", {"keys": [old_key], "by": new_key})
+def mark_replaced(
+    database: Database, objects: ObjectStore, who: str, *, limit: int, keys: Sequence[str] | None = None
+) -> int:
+    """Say durably of replaced objects (among `keys`, where given) by what; return how many were marked.
+
+    The rows know which ones are not marked yet, so that what fails here, or is cut off, is made up for.
+    """
+    replaced = retired.unmarked(database, limit, keys)
+    for each in replaced:
+        content = {"keys": [each.object_key], "by": each.replaced_by}
+        _write(objects, Principal(who, each.organisation), each.place, "replaced", content)
+    if replaced:
+        marked = [each.object_key for each in replaced]
+        database.write(lambda connection: retired.set_marked(connection, marked))
+    return len(replaced)
 
 
 def take_back_marker(objects: ObjectStore, marker: str) -> None:

@@ -16,7 +16,7 @@ from types import TracebackType
 from sqlalchemy.engine import Connection
 
 from archive.dicom.read import read_instance
-from archive.errors import CommitUnknown, NotDicom, TooLarge
+from archive.errors import CommitUnknown, NotDicom, TooLarge, Unavailable
 from archive.index import store as index
 from archive.index import store_reports
 from archive.index.engine import Database
@@ -26,7 +26,7 @@ from archive.model.keys import instance_stem
 from archive.model.principal import Principal
 from archive.model.store import Failed, FailureReason, Outcome, Stored
 from archive.services import store_outcomes as outcome_of
-from archive.services.markers import write_replaced_marker
+from archive.services.markers import mark_replaced
 from archive.services.staging import Staged
 from archive.services.store_duplicates import Kept, is_same, is_whole
 from archive.services.store_objects import Incoming, ObjectWriter
@@ -34,7 +34,7 @@ from archive.services.store_records import PendingRecords
 from archive.services.study_values import refresh
 from archive.settings import Settings
 from storage.contract import ObjectStore
-from storage.errors import StorageError
+from storage.errors import StorageError, StoreUnavailable
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +42,7 @@ _WINDOW = 16  # instances looked up in the index in one statement
 _WINDOW_MEMORY = 2**23
 _AT_ONCE = 8
 _WRITE_MEMORY = 2**24
+_MARKED_AT_ONCE = 500
 
 
 class StoreService:
@@ -135,12 +136,14 @@ class StoreSession:
         self._note(self._writer.settle())
         if self._trouble is not None and not self._records and not self._any_stored():
             raise self._trouble
+        self._keep_objects = True  # until it is sure that no row names them
         try:
             outcomes, verdicts = self._service.database.write(self._write_rows)
         except CommitUnknown:
-            self._keep_objects = True
             raise
-        self._keep_objects = True
+        except Exception:
+            self._keep_objects = False
+            raise
         self._tidy(verdicts)
         return outcomes
 
@@ -162,6 +165,7 @@ class StoreSession:
         incoming = Incoming(position, staged, result.reading, result.inflated)
         identity = result.reading.identity
         if self._study_uid is not None and identity.study_uid != self._study_uid:
+            incoming.close()
             raise NotDicom(
                 "StudyInstanceUID is not that of the request's path",
                 reason=FailureReason.DOES_NOT_MATCH_SOP_CLASS,
@@ -267,8 +271,8 @@ class StoreSession:
         identity = incoming.reading.identity
         _log.error("could not store instance %s of study %s: %s", identity.sop_uid, identity.study_uid, error)
         self._trouble = error
-        if incoming.object_key:
-            self._writer.remove(incoming.object_key)
+        if incoming.object_key and not isinstance(error, StoreUnavailable):
+            self._writer.remove(incoming.object_key)  # a store that is silent is not asked once more
         self._outcomes[incoming.position] = outcome_of.not_written(identity, error)
 
     def _any_stored(self) -> bool:
@@ -299,19 +303,27 @@ class StoreSession:
         Studies whose values may be of a replaced version get them anew.
         """
         stale: set[str] = set()
+        replaced: list[str] = []
         for record in self._records:
             written = verdicts[record.reading.identity.sop_uid]
             if written.retired_key is not None:
-                write_replaced_marker(
-                    self._objects,
-                    self._principal,
-                    record.reading.identity,
-                    old_key=written.retired_key,
-                    new_key=record.object_key,
-                )
+                replaced.append(written.retired_key)
             elif written.verdict is not index.Verdict.NEW:
                 self._writer.remove(record.object_key)
             if written.stale:
                 stale.add(record.reading.identity.study_uid)
+        self._mark(replaced)
         for study_uid in sorted(stale):
             refresh(self._service.database, self._objects, self._principal, study_uid)
+
+    def _mark(self, replaced: list[str]) -> None:
+        """Mark replaced objects in the bucket; what cannot be marked now, the worker finds by its row."""
+        for start in range(0, len(replaced), _MARKED_AT_ONCE):
+            keys = replaced[start : start + _MARKED_AT_ONCE]
+            try:
+                mark_replaced(
+                    self._service.database, self._objects, self._principal.name, limit=len(keys), keys=keys
+                )
+            except (StorageError, Unavailable) as error:
+                _log.warning("replaced objects are left for the worker to mark: %s", error)
+                return

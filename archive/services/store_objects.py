@@ -78,18 +78,23 @@ class ObjectWriter:
         """Take back every object of this request, as far as the store answers; a sweep finds the rest."""
         for _incoming, _error in self.settle():
             pass
-        for key in sorted(self.keys):
-            self.remove(key)
+        self._delete(sorted(self.keys))
 
     def remove(self, key: str) -> None:
         """Remove an object that no row names, with what was derived from it."""
-        for each in (key, derived_key(key, "inflated"), derived_key(key, "metadata")):
-            if each not in self.keys:
-                continue
+        related = (key, derived_key(key, "inflated"), derived_key(key, "metadata"))
+        self._delete([each for each in related if each in self.keys])
+
+    def _delete(self, keys: list[str]) -> None:
+        for done, key in enumerate(keys):
             try:
-                self._objects.delete(each)
+                self._objects.delete(key)
             except StorageError as error:
-                _log.warning("left an object without a row: %s (%s)", each, error)
+                _log.warning(
+                    "left objects without a row: %s and %d more (%s)", key, len(keys) - done - 1, error
+                )
+                return  # each further one might take as long to fail
+            self.keys.discard(key)
 
     def _held(self) -> int:
         return sum(incoming.staged.memory for incoming, _ in self._under_way)

@@ -60,8 +60,12 @@ def multipart_response(media_type: str, parts: Iterable[Part]) -> Response:
 
     def chunks() -> Iterator[bytes]:
         for part in parts:
-            yield part_head(boundary, part.content_type, location=part.location, length=part.length)
-            yield from part.chunks
+            try:
+                yield part_head(boundary, part.content_type, location=part.location, length=part.length)
+                yield from part.chunks
+            finally:
+                if isinstance(part.chunks, Blocks):
+                    part.chunks.close()  # the client may have left before the first of them
         yield closing(boundary)
 
     return Response(

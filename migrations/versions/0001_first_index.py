@@ -289,11 +289,14 @@ def _deletions() -> None:
         sa.Column("series_uid", Text, nullable=False),
         sa.Column("sop_uid", Text, nullable=False),
         sa.Column("reason", Text, nullable=False),
+        sa.Column("replaced_by", Text, nullable=False, server_default=""),
+        sa.Column("marked", sa.Boolean, nullable=False, server_default=sa.true()),
         sa.Column("retired_at", Moment, nullable=False),
         sa.Column("remove_after", Moment, nullable=False),
         sa.PrimaryKeyConstraint("object_key", name="pk_retired_objects"),
     )
     op.create_index("ix_retired_objects_remove_after", "retired_objects", ["remove_after"])
+    op.create_index("ix_retired_objects_marked", "retired_objects", ["marked"])
     op.create_table(
         "tombstones",
         sa.Column(
