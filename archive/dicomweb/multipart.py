@@ -241,9 +241,17 @@ def part_content_type(media_type: str, transfer_syntax: str | None = None) -> st
 
 
 def part_head(
-    boundary: str, content_type: str, *, location: str | None = None, length: int | None = None
+    boundary: str,
+    content_type: str,
+    *,
+    location: str | None = None,
+    length: int | None = None,
+    first: bool = False,
 ) -> bytes:
-    """Return what stands before the bytes of a part, the line break that ends the part before included."""
+    """Return what stands before the bytes of a part, the line break that ends the part before included.
+
+    The first delimiter of a body has no line break before it: some clients would take that for a part.
+    """
     lines = [f"--{boundary}", f"Content-Type: {content_type}"]
     if length is not None:
         lines.append(f"Content-Length: {length}")
@@ -251,7 +259,7 @@ def part_head(
         lines.append(f"Content-Location: {location}")
     if any("\r" in line or "\n" in line for line in lines):
         raise ValueError("a header of a part cannot hold a line break")
-    return ("\r\n" + "\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+    return (("" if first else "\r\n") + "\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
 def closing(boundary: str) -> bytes:

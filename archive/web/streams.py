@@ -59,9 +59,13 @@ def multipart_response(media_type: str, parts: Iterable[Part]) -> Response:
     boundary = new_boundary()
 
     def chunks() -> Iterator[bytes]:
+        first = True
         for part in parts:
             try:
-                yield part_head(boundary, part.content_type, location=part.location, length=part.length)
+                yield part_head(
+                    boundary, part.content_type, location=part.location, length=part.length, first=first
+                )
+                first = False
                 yield from part.chunks
             finally:
                 if isinstance(part.chunks, Blocks):

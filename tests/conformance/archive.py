@@ -85,7 +85,7 @@ def multipart_body(
 def parts_of(answer: TestResponse) -> list[tuple[dict[str, str], bytes]]:
     """Take a multipart answer apart at its boundary: headers (lower case) and bytes of each part."""
     boundary = answer.headers["Content-Type"].split("boundary=")[1].split(";")[0].strip('"').encode()
-    preamble, *pieces, closing = answer.data.split(b"\r\n--" + boundary)
+    preamble, *pieces, closing = (b"\r\n" + answer.data).split(b"\r\n--" + boundary)
     assert closing.startswith(b"--"), "the closing delimiter is missing"
     assert not preamble
     found = []

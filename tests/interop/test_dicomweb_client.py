@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
@@ -11,24 +11,18 @@ import pytest
 import requests
 from dicomweb_client import DICOMwebClient
 
-from archive.settings import Settings
 from tests import builders
 from tests.samples import pydicom_file
 from tests.services.filmroom import Filmroom
-from tests.services.s3 import S3
 
 JPEG = "1.2.840.10008.1.2.4.50"
 
 
 @pytest.fixture(scope="module")
-def client(
-    s3: S3, new_database: Callable[[], str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[DICOMwebClient]:
+def client(live: Filmroom) -> Iterator[DICOMwebClient]:
     """Give a client of a live archive."""
-    folder = tmp_path_factory.mktemp("interop")
-    settings = Settings(data=str(folder), database_url=new_database(), storage_url=s3.new_url())
-    with Filmroom(settings, folder, workers=4) as server, requests.Session() as session:
-        yield DICOMwebClient(server.url, session=session)
+    with requests.Session() as session:
+        yield DICOMwebClient(live.url, session=session)
 
 
 def dataset(path: Path) -> pydicom.Dataset:
