@@ -42,22 +42,12 @@ class _Codec:
 
     decode: Callable[[bytes, Pixels, Codestream], Array]
     header: Callable[[bytes], Codestream] | None
-    lossless: bool
     rgb_from: frozenset[str] = frozenset()  # photometric interpretations that decoding turns into RGB
 
 
 def can_decode(transfer_syntax_uid: str) -> bool:
     """Tell whether frames of the transfer syntax can be decoded; video cannot."""
     return transfer_syntax_uid in _CODECS or transfer_syntax_uid in _NATIVE
-
-
-def is_lossless(transfer_syntax_uid: str) -> bool:
-    """Tell whether every frame of the transfer syntax decodes to the pixels that were compressed.
-
-    Only of syntaxes that promise it: a lossless frame under 1.2.840.10008.1.2.4.91 does not count.
-    """
-    codec = _CODECS.get(transfer_syntax_uid)
-    return transfer_syntax_uid in _NATIVE or (codec is not None and codec.lossless)
 
 
 def decoded_attributes(pixels: Pixels, transfer_syntax_uid: str) -> Mapping[str, str]:
@@ -245,10 +235,9 @@ def _cut(value: bytes, pixels: Pixels) -> bytes:
 
 _JPEG_COLOUR = frozenset(("YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_420", "YBR_PARTIAL_422"))
 _WAVELET_COLOUR = frozenset(("YBR_ICT", "YBR_RCT"))
-_JPEG = _Codec(_decode_jpeg, read_jpeg, lossless=False, rgb_from=_JPEG_COLOUR)
-_JPEG_LOSSLESS = _Codec(_decode_jpeg_lossless, read_jpeg, lossless=True)
-_JPEG2000 = _Codec(_decode_jpeg2000, read_jpeg2000, lossless=False, rgb_from=_WAVELET_COLOUR)
-_JPEG2000_LOSSLESS = _Codec(_decode_jpeg2000, read_jpeg2000, lossless=True, rgb_from=_WAVELET_COLOUR)
+_JPEG = _Codec(_decode_jpeg, read_jpeg, rgb_from=_JPEG_COLOUR)
+_JPEG_LOSSLESS = _Codec(_decode_jpeg_lossless, read_jpeg)
+_JPEG2000 = _Codec(_decode_jpeg2000, read_jpeg2000, rgb_from=_WAVELET_COLOUR)
 _XL_COLOUR = frozenset((*_WAVELET_COLOUR, "XYB"))
 
 _NATIVE: Mapping[str, Callable[[bytes, Pixels], bytes]] = MappingProxyType(
@@ -256,26 +245,24 @@ _NATIVE: Mapping[str, Callable[[bytes, Pixels], bytes]] = MappingProxyType(
 )
 _CODECS: Mapping[str, _Codec] = MappingProxyType(
     {
-        "1.2.840.10008.1.2.5": _Codec(_decode_rle, None, lossless=True),
+        "1.2.840.10008.1.2.5": _Codec(_decode_rle, None),
         "1.2.840.10008.1.2.4.50": _JPEG,
         "1.2.840.10008.1.2.4.51": _JPEG,
         "1.2.840.10008.1.2.4.53": _JPEG,  # retired, as is .55
         "1.2.840.10008.1.2.4.55": _JPEG,
         "1.2.840.10008.1.2.4.57": _JPEG_LOSSLESS,
         "1.2.840.10008.1.2.4.70": _JPEG_LOSSLESS,
-        "1.2.840.10008.1.2.4.80": _Codec(_decode_jpegls, read_jpeg, lossless=True),
-        "1.2.840.10008.1.2.4.81": _Codec(_decode_jpegls, read_jpeg, lossless=False),
-        "1.2.840.10008.1.2.4.90": _JPEG2000_LOSSLESS,
+        "1.2.840.10008.1.2.4.80": _Codec(_decode_jpegls, read_jpeg),
+        "1.2.840.10008.1.2.4.81": _Codec(_decode_jpegls, read_jpeg),
+        "1.2.840.10008.1.2.4.90": _JPEG2000,
         "1.2.840.10008.1.2.4.91": _JPEG2000,
-        "1.2.840.10008.1.2.4.201": _JPEG2000_LOSSLESS,
-        "1.2.840.10008.1.2.4.202": _JPEG2000_LOSSLESS,
+        "1.2.840.10008.1.2.4.201": _JPEG2000,
+        "1.2.840.10008.1.2.4.202": _JPEG2000,
         "1.2.840.10008.1.2.4.203": _JPEG2000,
-        "1.2.840.10008.1.2.4.110": _Codec(_decode_jpegxl, read_jpegxl, lossless=True, rgb_from=_XL_COLOUR),
-        "1.2.840.10008.1.2.4.111": _Codec(
-            _decode_jpegxl, read_jpegxl, lossless=False, rgb_from=_XL_COLOUR | _JPEG_COLOUR
-        ),
+        "1.2.840.10008.1.2.4.110": _Codec(_decode_jpegxl, read_jpegxl, rgb_from=_XL_COLOUR),
+        "1.2.840.10008.1.2.4.111": _Codec(_decode_jpegxl, read_jpegxl, rgb_from=_XL_COLOUR | _JPEG_COLOUR),
         "1.2.840.10008.1.2.4.112": _Codec(
-            _decode_jpegxl, read_jpegxl, lossless=False, rgb_from=_XL_COLOUR | {"YBR_FULL_422"}
+            _decode_jpegxl, read_jpegxl, rgb_from=_XL_COLOUR | {"YBR_FULL_422"}
         ),
     }
 )
