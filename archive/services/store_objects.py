@@ -22,8 +22,11 @@ from storage.errors import StorageError
 
 _log = logging.getLogger(__name__)
 
-LARGE_METADATA = 2**20
-"""Packed metadata longer than this many bytes is an object of its own, not a value in a row."""
+LARGE_METADATA = 2**16
+"""Packed metadata longer than this many bytes is an object of its own, not a value in a row.
+
+Rows are read some hundreds at a time (archive/index/metadata.py), so that this bounds their memory as well.
+"""
 
 
 @dataclass(slots=True)
