@@ -58,5 +58,5 @@ $(VENV)/serve.stamp: setup.cfg constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/test.stamp: setup.cfg constraints.txt | $(BIN)/python
-	$(INSTALL) --editable '.[test,check]'
+	$(INSTALL) --editable '.[test,check,video]'
 	@touch $@ $(VENV)/serve.stamp

@@ -133,6 +133,28 @@ class Settings:
     database_pool: int = setting(0, _whole(0, 1000), "Database connections of a process; 0: one a thread.")
     database_timeout: int = setting(30, _whole(1), "Seconds after which a database statement is given up.")
     store_timeout: int = setting(20, _whole(1), "Seconds after which a silent object store is given up.")
+    codec_processes: int = setting(
+        2, _whole(1, 64), "Processes of each worker that decode, compress and render pixels."
+    )
+    codec_timeout: int = setting(
+        60, _whole(1, 3600), "Seconds after which decoding, compressing or rendering one frame is given up."
+    )
+    codec_memory: int = setting(
+        2**31, _size, "Most memory of one process that decodes, compresses or renders pixels."
+    )
+    render_cache: int = setting(
+        2**26, _size, "Bytes of rendered images that each worker keeps in memory; 0: none."
+    )
+    viewer_folder: str = setting(
+        "",
+        str,
+        "Where `filmroom viewer` puts the OHIF viewer. Empty: share/filmroom/viewer of the Python environment.",
+    )
+    viewer_clearance: str = setting(
+        "",
+        str,
+        "Why this site may use the viewer for diagnosis; with it the viewer's notice of investigational use is off.",
+    )
     embedded_worker: str = setting(
         "auto",
         _one_of("auto", "yes", "no"),
