@@ -148,12 +148,12 @@ class Settings:
     viewer_folder: str = setting(
         "",
         str,
-        "Where `filmroom viewer` puts the OHIF viewer. Empty: share/filmroom/viewer of the Python environment.",
+        "Where `filmroom viewer` puts OHIF. Empty: share/filmroom/viewer of the Python environment.",
     )
     viewer_clearance: str = setting(
         "",
         str,
-        "Why this site may use the viewer for diagnosis; with it the viewer's notice of investigational use is off.",
+        "Why this site may diagnose with the viewer; turns its notice of investigational use off.",
     )
     embedded_worker: str = setting(
         "auto",
