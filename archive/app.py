@@ -8,7 +8,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from archive import log
 from archive.bootstrap import build
 from archive.settings import Settings
-from archive.web import access_log, cors, errors, health, metrics, routes
+from archive.web import access_log, cors, errors, health, metrics, pages, routes
 from archive.web.context import EXTENSION
 
 
@@ -22,13 +22,14 @@ def create_app(settings: Settings) -> Flask:
     services = build(settings, observe=numbers.object_operation)
     app.extensions[EXTENSION] = services
     access_log.install(app, numbers)
-    errors.install(app)
+    errors.install(app, pages.error_page)
     cors.install(app, settings.cors_origins)
     app.register_blueprint(
         health.blueprint({"index": services.database.check, "store": services.objects.check})
     )
     app.register_blueprint(metrics.blueprint(numbers))
     routes.install(app)
+    pages.install(app)
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign] # the way Flask says to

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 import logging
+from collections.abc import Callable
 from typing import Any
 
-from flask import Flask, Response, jsonify, request
+from flask import Flask, Response, current_app, jsonify, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from archive import errors
@@ -16,6 +17,7 @@ from storage import errors as storage_errors
 _log = logging.getLogger(__name__)
 
 RETRY_AFTER = "5"  # seconds
+_PAGE = "filmroom.error_page"
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 STATUSES: tuple[tuple[type[Exception], int], ...] = (
@@ -38,8 +40,13 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
 """The first row that fits counts. An index row without a whole object is ours to answer for: 500."""
 
 
-def install(app: Flask) -> None:
-    """Answer every error of `app` with JSON that a person understands."""
+Page = Callable[[int, str, dict[str, Any]], Response | None]
+"""Makes an error of (status, message, details) a page, or None where the answer is for a machine."""
+
+
+def install(app: Flask, page: Page) -> None:
+    """Answer every error of `app` as a page where one is wanted, else as JSON that a person understands."""
+    app.extensions[_PAGE] = page
     for kind, status in STATUSES:
         app.register_error_handler(kind, _handler(status))
     app.register_error_handler(HTTPException, _http)
@@ -103,9 +110,12 @@ def _unexpected(error: Exception) -> Response:
 
 
 def answer(status: int, message: str, **details: Any) -> Response:
-    """Return a JSON answer that says what happened, and under which id the log has it."""
-    response = jsonify(error=message, status=status, request=request_id(), **details)
-    response.status_code = status
+    """Return an answer that says what happened, and under which id the log has it."""
+    page: Page = current_app.extensions[_PAGE]
+    response = page(status, message, details)
+    if response is None:
+        response = jsonify(error=message, status=status, request=request_id(), **details)
+        response.status_code = status
     response.headers["Cache-Control"] = "no-store"
     if status == 503:
         response.headers["Retry-After"] = RETRY_AFTER

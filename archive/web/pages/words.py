@@ -1,0 +1,137 @@
+"""Values of the DICOM JSON model in the words that people read: names, dates, ages, sizes.
+
+Each function takes what the index gives and returns text, empty where nothing is known; templates show a dash
+there (macro `shown`). All of them are Jinja filters of the same name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+
+from archive.dicomweb import moments
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_SEXES = {"F": "F", "M": "M", "O": "other"}
+_AGE_UNITS = {"D": "d", "W": "wk", "M": "mo", "Y": "y"}
+_SIZES = ("bytes", "KB", "MB", "GB", "TB", "PB")
+
+
+def value(attributes: Mapping[str, Any], tag: str) -> Any:
+    """Return the first value of an attribute, or None."""
+    values = (attributes.get(tag) or {}).get("Value")
+    return values[0] if isinstance(values, list) and values else None
+
+
+def text(attributes: Mapping[str, Any], tag: str) -> str:
+    """Return the first value of an attribute as text."""
+    found = value(attributes, tag)
+    return "" if found is None or isinstance(found, Mapping) else str(found).strip()
+
+
+def person(name: Any) -> str:
+    """Return a name, or its first group, as people write it: family name, given names, title.
+
+    `name` is a value of PN in DICOM JSON or one component group as text. Where there is an ideographic group
+    beside the alphabetic one, it comes in brackets.
+    """
+    if isinstance(name, Mapping):
+        groups = [_group(str(name.get(each) or "")) for each in ("Alphabetic", "Ideographic", "Phonetic")]
+        first = groups[0] or groups[1] or groups[2]
+        return f"{first} ({groups[1]})" if groups[0] and groups[1] and groups[0] != groups[1] else first
+    return _group(str(name or "").split("=")[0])
+
+
+def _group(group: str) -> str:
+    """Family^Given^Middle^Prefix^Suffix (PS3.5 6.2.1.1) becomes "Family, Prefix Given Middle, Suffix"."""
+    family, given, middle, prefix, suffix = ([part.strip() for part in group.split("^")] + [""] * 5)[:5]
+    first = " ".join(part for part in (prefix, given, middle) if part)
+    return ", ".join(part for part in (family, first, suffix) if part)
+
+
+def day(dicom_date: Any) -> str:
+    """Return a date (DA) as 25 Nov 2026; what is no date stays as it is."""
+    raw = str(dicom_date or "").strip()
+    folded = moments.date_of(raw)
+    if not folded:
+        return raw
+    month = int(folded[4:6])
+    return f"{int(folded[6:8])} {_MONTHS[month - 1]} {folded[:4]}" if 1 <= month <= 12 else raw
+
+
+def iso_day(dicom_date: Any) -> str:
+    """Return a date (DA) as 2026-11-25, for <time datetime>; empty where it is none."""
+    folded = moments.date_of(str(dicom_date or "").strip()) or ""
+    return f"{folded[:4]}-{folded[4:6]}-{folded[6:8]}" if folded else ""
+
+
+def clock(dicom_time: Any) -> str:
+    """Return a time (TM) as 14:05; what is no time stays as it is."""
+    raw = str(dicom_time or "").strip()
+    folded = moments.time_floor(raw)
+    return f"{folded[:2]}:{folded[2:4]}" if folded else raw
+
+
+def sex(code: Any) -> str:
+    """Return PatientSex in a word."""
+    return _SEXES.get(str(code or "").strip(), str(code or "").strip())
+
+
+def age(dicom_age: Any) -> str:
+    """Return an age (AS) without zeros: 045Y becomes 45 y."""
+    raw = str(dicom_age or "").strip()
+    found = re.fullmatch(r"([0-9]{1,3})([DWMY])", raw)
+    return f"{int(found[1])} {_AGE_UNITS[found[2]]}" if found else raw
+
+
+def age_at(birth_date: Any, study_date: Any) -> str:
+    """Return the age on the day of the study, from two dates (DA); empty where one is missing."""
+    born, then = _date(birth_date), _date(study_date)
+    if born is None or then is None or then < born:
+        return ""
+    years = then.year - born.year - ((then.month, then.day) < (born.month, born.day))
+    if years >= 2:
+        return f"{years} y"
+    months = (then.year - born.year) * 12 + then.month - born.month - (then.day < born.day)
+    return f"{months} mo" if months else f"{(then - born).days} d"
+
+
+def _date(dicom_date: Any) -> date | None:
+    try:
+        return date.fromisoformat(iso_day(dicom_date))
+    except ValueError:
+        return None
+
+
+def size(number: Any) -> str:
+    """Return a number of bytes with a unit: 1.2 GB."""
+    amount = float(number or 0)
+    for unit in _SIZES:
+        if amount < 1000 or unit == _SIZES[-1]:
+            return f"{amount:.0f} {unit}" if unit == "bytes" or amount >= 100 else f"{amount:.1f} {unit}"
+        amount /= 1000
+    raise AssertionError("unreachable")
+
+
+def number(count: Any) -> str:
+    """Return a whole number in groups of three: 1,234,567."""
+    return f"{int(count or 0):,}"
+
+
+def plural(count: Any, one: str, many: str = "") -> str:
+    """Return a number with its noun: 1 study, 2 studies."""
+    return f"{number(count)} {one if int(count or 0) == 1 else many or one + 's'}"
+
+
+def moment(when: datetime) -> str:
+    """Return a moment as 25 Nov 2026, 14:05 UTC."""
+    utc = when.astimezone(UTC)
+    return f"{utc.day} {_MONTHS[utc.month - 1]} {utc.year}, {utc:%H:%M} UTC"
+
+
+FILTERS: dict[str, Callable[..., Any]] = {
+    each.__name__: each
+    for each in (value, text, person, day, iso_day, clock, sex, age, age_at, size, number, plural, moment)
+}
