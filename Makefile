@@ -8,12 +8,13 @@ PYTHON ?= $(shell for each in python3.11 python3.12 python3.13 python3 python; d
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 ARGS ?=
 
-.PHONY: help serve test services bench test-ceph check docs clean
+.PHONY: help serve test browser services bench test-ceph check docs clean
 
 help:
 	@echo 'make serve      start the archive on this machine, data in ./data'
 	@echo 'make test       run every test, with a real PostgreSQL and a real S3 server'
 	@echo 'make check      run the linters: ruff, mypy, import-linter'
+	@echo 'make browser    bring the Chromium that the browser tests use (Debian, as root)'
 	@echo 'make services   run the PostgreSQL and the S3 server of the tests in the foreground'
 	@echo 'make bench      measure'
 	@echo 'make test-ceph  run the storage and interop tests on Ceph (Debian, as root)'
@@ -25,6 +26,18 @@ serve: $(VENV)/serve.stamp
 
 test: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+browser:
+	@for each in "$${FILMROOM_TEST_CHROMIUM:-chromium}" chromium-browser google-chrome; do \
+		command -v "$$each" >/dev/null && echo "the browser tests use $$(command -v "$$each")" && exit; done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq; \
+		DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium >/dev/null && \
+		echo 'installed chromium'; \
+	else \
+		echo 'no Chromium: install the package chromium (as root on Debian: make browser), or name one with' >&2; \
+		echo 'FILMROOM_TEST_CHROMIUM; until then the browser tests are skipped' >&2; exit 1; \
+	fi
 
 services: $(VENV)/test.stamp
 	@exec $(BIN)/python -m tests.services
