@@ -16,7 +16,7 @@ from archive.index.organisations import organisation_id
 from archive.index.schema import store_reports
 from archive.model.principal import Principal
 
-Report = list[dict[str, str]]
+Report = list[dict[str, str | int]]
 
 
 def insert(connection: Connection, principal: Principal, request_id: str, report: Report) -> None:

@@ -60,7 +60,7 @@ class StoreService:
         """Begin a request; with `study_uid`, instances of other studies fail one by one."""
         return StoreSession(self, principal, study_uid, request_id)
 
-    def report(self, principal: Principal, request_id: str) -> list[dict[str, str]]:
+    def report(self, principal: Principal, request_id: str) -> list[dict[str, str | int]]:
         """Return all that was to be told about a request; raise NotFound."""
         return store_reports.find(self.database, principal, request_id)
 

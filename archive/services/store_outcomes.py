@@ -93,14 +93,19 @@ def repeated(first: Outcome | None) -> Outcome | None:
     return first
 
 
-def report(outcomes: list[Outcome]) -> list[dict[str, str]]:
-    """Return one row for each thing to be told: UIDs and a sentence, in the order of the request."""
-    rows = []
-    for outcome in outcomes:
+def report(outcomes: list[Outcome]) -> list[dict[str, str | int]]:
+    """Return one row for each thing to be told: part (from 1), UID and a sentence, in the request's order."""
+    rows: list[dict[str, str | int]] = []
+    for part, outcome in enumerate(outcomes, 1):
         sentences = (outcome.message,) if isinstance(outcome, Failed) else outcome.notes
         kind = "failure" if isinstance(outcome, Failed) else "warning"
         rows += [
-            {"kind": kind, "sop_instance_uid": outcome.sop_uid or "", "message": sentence}
+            {
+                "part": part,
+                "kind": kind,
+                "sop_instance_uid": outcome.sop_uid or "",
+                "message": sentence,
+            }
             for sentence in sentences
         ]
     return rows

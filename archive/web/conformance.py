@@ -56,12 +56,12 @@ commitment, and users: whoever reaches the archive may do everything.
 - 200 all stored; 202 some stored, or a warning; 409 none stored; 400 the request is broken, and nothing
   of it was stored.
 - The same instance again (transfer syntax and data set alike; preamble and group 0002 may differ) is a
-  success, and nothing is written. Other content under a stored SOP Instance UID fails with 0111, or
-  replaces it where `FILMROOM_ON_DUPLICATE` is `replace`; in another study or series it always fails with
-  0111.
+  success, and nothing is written; `X-Already-Stored` has the numbers of such parts, from 1 (1-3,7). Other
+  content under a stored SOP Instance UID fails with 0111, or replaces it where `FILMROOM_ON_DUPLICATE` is
+  `replace`; in another study or series it always fails with 0111.
 - Nothing is coerced. Only StudyInstanceUID, SeriesInstanceUID, SOPInstanceUID and SOPClassUID are
   required. Values that break PS3.5 are kept as sent, told in the `Warning` header (1 KB at most; all of
-  them at `/api/requests/<X-Request-ID>`), and change no status.
+  them at `/api/requests/<X-Request-ID>`, by part), and change no status.
 - An instance of another PatientID or issuer than its study is stored with warning B007; the study is
   found under either.
 - Every transfer syntax and SOP Class is taken, private ones too.

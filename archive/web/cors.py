@@ -12,7 +12,7 @@ _REQUEST_HEADERS = (
 )
 _EXPOSED = (
     "Content-Length, Content-Location, Content-Range, ETag, Link, Location, Retry-After, Warning, "
-    "X-Request-ID, X-Total-Count"
+    "X-Already-Stored, X-Request-ID, X-Total-Count"
 )
 
 

@@ -26,6 +26,8 @@ from archive.web.context import accept, base_url, place, principal, services
 from archive.web.store_metadata import take_separate_parts
 from archive.web.streams import body_chunks
 
+_LONGEST_HEADER = 1024  # bytes of X-Already-Stored; beyond it is left out
+
 
 def store(**_: str) -> Response:
     """Store what the body holds and tell what became of each instance."""
@@ -121,5 +123,21 @@ def _answer(outcomes: list[Outcome], media_type: str) -> Response:
     told = [line for outcome in outcomes for line in grammar.sentences(outcome)]
     if told:
         response.headers["Warning"] = warning_header(told, more=f"/api/requests/{request_id()}")
+    already = _ranges(
+        [part for part, each in enumerate(outcomes, 1) if isinstance(each, Stored) and each.already]
+    )
+    if already and len(already) <= _LONGEST_HEADER:
+        response.headers["X-Already-Stored"] = already
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def _ranges(numbers: list[int]) -> str:
+    """Write ascending numbers as 1-3,7."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
