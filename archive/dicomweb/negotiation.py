@@ -99,8 +99,14 @@ OFFERS: dict[Resource, tuple[Offer, ...]] = {
 
 def not_acceptable(resource: Resource, message: str = "") -> NotAcceptable:
     """Return the error that says what is offered for a resource."""
-    offered = tuple(str(offer) for offer in OFFERS[resource])
-    return NotAcceptable(message or f"{resource.value} cannot be sent in what Accept names", offered=offered)
+    return not_acceptable_of(
+        OFFERS[resource], message or f"{resource.value} cannot be sent in what Accept names"
+    )
+
+
+def not_acceptable_of(offers: Sequence[Offer], message: str) -> NotAcceptable:
+    """Return the error that says which of some offers there are."""
+    return NotAcceptable(message, offered=tuple(str(offer) for offer in offers))
 
 
 def _fits(pattern: str, name: str) -> int | None:
@@ -158,6 +164,11 @@ def _ranked(accept: Sequence[MediaRange], offers: Sequence[Offer]) -> list[Offer
             fit, best = ranges[0]
             scored.append((-best.q, -fit, accept.index(best), place, offer))
     return [offer for *_, offer in sorted(scored, key=lambda row: row[:4])]
+
+
+def best_offer(accept: Sequence[MediaRange], offers: Sequence[Offer]) -> Offer | None:
+    """Return the best liked of some offers, the first of them where the client likes them alike."""
+    return next(iter(_ranked(accept, offers)), None)
 
 
 def choose_text(accept: Sequence[MediaRange], resource: Resource) -> Offer:
