@@ -8,7 +8,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from archive import log
 from archive.bootstrap import build
 from archive.settings import Settings
-from archive.web import access_log, cors, errors, health, metrics, pages, routes
+from archive.web import access_log, cors, errors, health, metrics, pages, routes, viewer
 from archive.web.context import EXTENSION
 
 
@@ -30,6 +30,7 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(metrics.blueprint(numbers))
     routes.install(app)
     pages.install(app)
+    app.register_blueprint(viewer.blueprint())
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign] # the way Flask says to

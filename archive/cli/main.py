@@ -13,6 +13,7 @@ from archive.cli.imports import import_
 from archive.cli.migrate import migrate
 from archive.cli.serve import serve
 from archive.cli.settings import settings
+from archive.cli.viewer import viewer
 from archive.cli.worker import worker
 from archive.errors import FilmroomError
 from storage.errors import StorageError
@@ -24,7 +25,7 @@ def filmroom() -> None:
     """Filmroom, a DICOMweb image archive. Settings come from the environment: `filmroom settings`."""
 
 
-for _command in (serve, migrate, import_, export, worker, attributes, settings):
+for _command in (serve, migrate, import_, export, worker, attributes, viewer, settings):
     filmroom.add_command(_command)
 
 
