@@ -1,0 +1,123 @@
+"""A whole data set from bytes to a pydicom Dataset, however deep it nests and however it breaks the standard.
+
+Goes by archive/dicom/walk.py, so that what could be stored can be read here, and no depth of sequences meets
+Python's limit of recursion. Values are text, numbers or bytes as they stand: nothing is checked, nothing is
+refused. Pixels are left out. How values are shown is left to archive/rendering/values.py.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+from pydicom.dataelem import DataElement
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+from pydicom.tag import Tag
+
+from archive.dicom.byte_order import swap_words, word_size
+from archive.dicom.charset import Encodings, decode, encodings_of
+from archive.dicom.headers import PIXEL_TAGS
+from archive.dicom.source import BytesSource
+from archive.dicom.walk import (
+    ELEMENT,
+    ITEM,
+    ITEM_END,
+    SEQUENCE,
+    SEQUENCE_END,
+    Event,
+    Limits,
+    Unreadable,
+    Walk,
+)
+from archive.errors import NotDecodable, NotDicom
+
+_IMPLICIT, _BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
+_CHARACTER_SET = 0x00080005
+_LIMITS = Limits(depth=100_000)  # a page is bounded by what it shows, not by how deep that lies
+_MOST_OPAQUE = 16  # each of them means another pass, as in archive/dicom/read.py
+_PADDING = " \0"
+
+_FORMATS = {"FD": "d", "FL": "f", "SL": "i", "SS": "h", "SV": "q", "UL": "I", "US": "H", "UV": "Q"}
+_CODED = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})  # text in the character set of the data set
+_LISTED = frozenset({"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "PN", "SH", "TM", "UC", "UI"})
+_SINGLE = frozenset({"LT", "ST", "UR", "UT"})
+
+
+def read_data_set(data: bytes, transfer_syntax_uid: str) -> Dataset:
+    """Read the bytes behind the file meta group, inflated where the syntax is Deflated.
+
+    Raise NotDecodable where they cannot be understood; the message names the attribute.
+    """
+    opaque: frozenset[int] = frozenset()
+    while True:
+        walk = Walk(
+            BytesSource(data),
+            0,
+            implicit=transfer_syntax_uid == _IMPLICIT,
+            big_endian=transfer_syntax_uid == _BIG_ENDIAN,
+            opaque=opaque,
+            limits=_LIMITS,
+        )
+        try:
+            return _built(walk, data)
+        except Unreadable as error:
+            if error.sequence is None or error.sequence in opaque or len(opaque) >= _MOST_OPAQUE:
+                raise NotDecodable(f"the instance cannot be read: {error}") from error
+            opaque |= {error.sequence}
+        except NotDicom as error:
+            raise NotDecodable(f"the instance cannot be read: {error}") from error
+
+
+def _built(walk: Walk, data: bytes) -> Dataset:
+    root = Dataset()
+    open_sets: list[tuple[Dataset, Encodings]] = [(root, ())]
+    open_sequences: list[list[Dataset]] = []
+    for event in walk:
+        kind, tag = event[0], event[1]
+        if kind == ELEMENT and tag not in PIXEL_TAGS:
+            ds, encodings = open_sets[-1]
+            if tag == _CHARACTER_SET:
+                encodings = encodings_of(event[5] or b"")
+                open_sets[-1] = (ds, encodings)
+            ds[tag] = _element(event, data, encodings)
+        elif kind == SEQUENCE:
+            open_sequences.append([])
+        elif kind == ITEM:
+            item = Dataset()
+            open_sequences[-1].append(item)
+            open_sets.append((item, open_sets[-1][1]))
+        elif kind == ITEM_END:
+            open_sets.pop()
+        elif kind == SEQUENCE_END:
+            items = Sequence(open_sequences.pop())
+            open_sets[-1][0][tag] = DataElement(Tag(tag), "SQ", items, already_converted=True)
+    return root
+
+
+def _element(event: Event, data: bytes, encodings: Encodings) -> DataElement:
+    _, tag, vr, offset, length, value, big = event
+    raw = data[offset : offset + length] if value is None else value
+    return DataElement(Tag(tag), vr, _value(vr, raw, encodings, big), already_converted=True)
+
+
+def _value(vr: str, raw: bytes, encodings: Encodings, big: bool) -> Any:
+    """Return a value or a list of several; None where there is none."""
+    if vr in _LISTED:
+        text = decode(raw, encodings if vr in _CODED else ())
+        return _one_or_all([each.strip(_PADDING) for each in text.split("\\")]) if raw else None
+    if vr in _SINGLE:
+        return decode(raw, encodings if vr in _CODED else ()).rstrip(_PADDING)
+    if vr in _FORMATS:
+        size = struct.calcsize(_FORMATS[vr])
+        order = ">" if big else "<"
+        return _one_or_all(list(struct.unpack_from(f"{order}{len(raw) // size}{_FORMATS[vr]}", raw)))
+    if vr == "AT":
+        numbers = struct.unpack_from(f"{'>' if big else '<'}{len(raw) // 4 * 2}H", raw)
+        pairs = zip(numbers[::2], numbers[1::2], strict=True)
+        return _one_or_all([Tag(group << 16 | element) for group, element in pairs])
+    return swap_words(raw, word_size(vr)) if big else raw
+
+
+def _one_or_all(values: list[Any]) -> Any:
+    return (values[0] if values else None) if len(values) < 2 else values
