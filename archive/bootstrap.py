@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from archive.index.engine import Database
+from archive.sandbox.pool import Sandbox
 from archive.services.bulkdata import BulkdataService
 from archive.services.conversion import Conversion
 from archive.services.delete import DeleteService
@@ -33,6 +34,7 @@ class Services:
     database: Database
     objects: ObjectStore
     executor: ThreadPoolExecutor
+    sandbox: Sandbox
     store: StoreService
     search: SearchService
     retrieve: RetrieveService
@@ -44,7 +46,8 @@ class Services:
     housekeeping: HousekeepingService
 
     def close(self) -> None:
-        """Give back threads and connections."""
+        """Give back threads, processes and connections."""
+        self.sandbox.close()
         self.executor.shutdown()
         self.objects.close()
         self.database.close()
@@ -68,12 +71,16 @@ def build(settings: Settings, observe: Observe | None = None) -> Services:
         observe=observe,
     )
     executor = ThreadPoolExecutor(_OBJECT_THREADS, thread_name_prefix="objects")
-    frames = FramesService(database, objects)
+    sandbox = Sandbox(
+        processes=settings.codec_processes, timeout=settings.codec_timeout, memory=settings.codec_memory
+    )
+    frames = FramesService(database, objects, sandbox)
     return Services(
         settings=settings,
         database=database,
         objects=objects,
         executor=executor,
+        sandbox=sandbox,
         store=StoreService(database, objects, settings, executor),
         search=SearchService(database, settings, objects),
         retrieve=RetrieveService(database, objects, executor, Conversion(objects, frames)),

@@ -73,6 +73,16 @@ def decoded_bits(pixels: Pixels, transfer_syntax_uid: str) -> int:
     return pixels.rows * pixels.columns * pixels.samples_per_pixel * pixels.bits_allocated
 
 
+def check_decodable(pixels: Pixels, transfer_syntax_uid: str, frame: int) -> None:
+    """Raise NotDecodable where a frame cannot be decoded whatever its bytes, for one by its size."""
+    try:
+        if transfer_syntax_uid not in _NATIVE:
+            _codec(transfer_syntax_uid)
+        _check_size(pixels)
+    except _RefusedError as error:
+        raise _not_decodable(frame, transfer_syntax_uid, str(error)) from None
+
+
 def decode_frame(value: bytes, transfer_syntax_uid: str, pixels: Pixels, frame: int) -> bytes:
     """Return a frame as little-endian native bytes, `pixels.rows` x `columns` x samples of Bits Allocated.
 
@@ -80,8 +90,8 @@ def decode_frame(value: bytes, transfer_syntax_uid: str, pixels: Pixels, frame: 
     sign-extended to Bits Allocated, 1-bit frames are packed from a byte on. Nothing is allocated for a frame
     whose own header disagrees with the data set. Raise NotDecodable naming the syntax and the frame.
     """
+    check_decodable(pixels, transfer_syntax_uid, frame)
     try:
-        _check_size(pixels)
         if not value:
             raise _RefusedError("it is empty")
         if transfer_syntax_uid in _NATIVE:
@@ -93,7 +103,11 @@ def decode_frame(value: bytes, transfer_syntax_uid: str, pixels: Pixels, frame: 
         reason = str(error)
     except (RuntimeError, ValueError, zlib.error) as error:  # what the codecs raise
         reason = f"the decoder refused it ({type(error).__name__}: {error})"
-    raise NotDecodable(f"frame {frame} cannot be decoded from {transfer_syntax_uid}: {reason}")
+    raise _not_decodable(frame, transfer_syntax_uid, reason)
+
+
+def _not_decodable(frame: int, transfer_syntax_uid: str, reason: str) -> NotDecodable:
+    return NotDecodable(f"frame {frame} cannot be decoded from {transfer_syntax_uid}: {reason}")
 
 
 class _RefusedError(ValueError):

@@ -12,7 +12,7 @@ import os
 import threading
 import weakref
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -85,7 +85,7 @@ class Sandbox:
         """Begin with a task in a thread of the sandbox, of which there are as many as processes."""
         return self._threads.submit(self.run, task, options, *blobs)
 
-    def run_each(self, task: str, calls: Iterable[Call], *, size: int) -> Iterator[Answer]:
+    def run_each(self, task: str, calls: Iterable[Call], *, size: int) -> Generator[Answer]:
         """Do a task for each of `calls` and give the answers in order, of about `size` bytes each.
 
         While one answer is used the next are made: as many as there are processes, fewer where they are
