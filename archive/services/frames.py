@@ -105,8 +105,12 @@ class FramesService:
 
     def span(self, found: Found) -> Span | None:
         """Return where the first frame asked for stands; None where it is not one row of whole words."""
+        return self._span(found, self.range_of(found))
+
+    def range_of(self, found: Found) -> Range:
+        """Return offset and length in the object of what holds the first frame asked for."""
         (range_,) = self._ranges(found, found.numbers[:1], _known(found))
-        return self._span(found, range_)
+        return range_
 
     def read_span(self, span: Span, start: int, length: int) -> Blocks:
         """Give a part of the bytes of a span, little endian."""
