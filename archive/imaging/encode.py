@@ -1,0 +1,190 @@
+"""One native frame compressed to what a transfer syntax wants as the value of a frame (PS3.5 8.2).
+
+Owns which pixels each transfer syntax can hold and the attributes that change with the bytes; encoders.py
+calls the codecs. Leaves decoding to decode.py, and what lossy compression says of itself in a data set to
+archive/dicom/derivation.py. Everything but JPEG Baseline is exact, unused bits of a sample included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+
+from archive.errors import NotDecodable
+from archive.imaging import encoders
+from archive.imaging.decode import MAX_FRAME_LENGTH, can_decode, decode_frame, decoded_attributes
+from archive.imaging.encoders import Array
+from archive.model.instance import Pixels
+
+_GREY = frozenset(("MONOCHROME1", "MONOCHROME2"))
+_COLOUR = frozenset(("RGB", "YBR_FULL", "YBR_FULL_422"))
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """One transfer syntax: how a frame is compressed, and which pixels it can hold (PS3.5 Tables 8.2.x-1).
+
+    `encode` takes rows x columns x samples, the pixels they are of and their photometric interpretation.
+    `written` are the photometric interpretations that compressing changes.
+    """
+
+    name: str
+    encode: Callable[[Array, Pixels, str], bytes]
+    allocated: frozenset[int] = frozenset((8, 16))
+    stored: range = range(1, 17)
+    signed: bool = True
+    photometric: frozenset[str] = _GREY | _COLOUR | {"PALETTE COLOR"}
+    widest_ybr: int = 16  # Bits Allocated of YBR_FULL
+    written: Mapping[str, str] = MappingProxyType({"YBR_FULL_422": "YBR_FULL"})
+    lossless: bool = True
+
+
+def encodable(pixels: Pixels | None, transfer_syntax_uid: str) -> frozenset[str]:
+    """Return the transfer syntaxes in which frames, stored in the one given, can be sent compressed anew.
+
+    A data set without pixels fits every one of them: they differ in its pixel data only (PS3.5 A.4).
+    """
+    return frozenset(uid for uid in ENCODERS if refusal(uid, pixels, transfer_syntax_uid) is None)
+
+
+def refusal(target: str, pixels: Pixels | None, transfer_syntax_uid: str) -> str | None:
+    """Return why frames, stored in the transfer syntax given, cannot be compressed to `target`, else None.
+
+    The text is for whoever asked. Only what the header says is looked at: a broken frame is found later.
+    """
+    encoder = ENCODERS.get(target)
+    if encoder is None:
+        return f"Filmroom does not compress to {target}"
+    if pixels is None:
+        return None
+    if pixels.encapsulated and not can_decode(transfer_syntax_uid):
+        return f"frames of transfer syntax {transfer_syntax_uid} cannot be decoded"
+    if pixels.tag != "7FE00010":
+        return f"{encoder.name} cannot hold floating point pixels"
+    photometric = _photometric(pixels, transfer_syntax_uid)
+    return _too_much(pixels) or _misfit(encoder, pixels, photometric)
+
+
+def _too_much(pixels: Pixels) -> str | None:
+    length = pixels.rows * pixels.columns * pixels.samples_per_pixel * max(pixels.bits_allocated, 8) // 8
+    if not length:
+        return "Rows, Columns, Samples per Pixel or Bits Allocated is missing"
+    return f"a frame has {length} bytes, more than {MAX_FRAME_LENGTH}" if length > MAX_FRAME_LENGTH else None
+
+
+def _misfit(encoder: Encoder, pixels: Pixels, photometric: str) -> str | None:
+    bits, stored = pixels.bits_allocated, pixels.bits_stored or pixels.bits_allocated
+    samples = 3 if photometric in _COLOUR else 1
+    if bits not in encoder.allocated or (photometric in _COLOUR - {"RGB"} and bits > encoder.widest_ybr):
+        return f"{encoder.name} cannot hold pixels whose Bits Allocated is {bits}"
+    if stored not in encoder.stored or stored > bits:
+        return f"{encoder.name} cannot hold pixels whose Bits Stored is {stored}"
+    if photometric not in encoder.photometric:
+        return f"{encoder.name} cannot hold Photometric Interpretation {photometric or '(none)'}"
+    if pixels.samples_per_pixel != samples:
+        return f"{photometric} with {pixels.samples_per_pixel} Samples per Pixel cannot be compressed"
+    if pixels.pixel_representation and not (encoder.signed and photometric in _GREY):
+        return f"{encoder.name} cannot hold signed {photometric} pixels"
+    return None
+
+
+def _photometric(pixels: Pixels, transfer_syntax_uid: str) -> str:
+    """Return the photometric interpretation of native frames: what decoding makes of the stored one."""
+    stored = pixels.photometric_interpretation
+    if not pixels.encapsulated:
+        return stored
+    return decoded_attributes(pixels, transfer_syntax_uid).get("00280004", stored)
+
+
+def encoded_attributes(pixels: Pixels, transfer_syntax_uid: str, target: str) -> Mapping[str, str | int]:
+    """Return the attributes whose values differ once frames are compressed to `target`: new values by tag.
+
+    Compressed colour has Planar Configuration 0 everywhere, in RLE as well: its segments are planes, but G.2
+    Note 2 allows 0, and many IODs nothing else. Bits Allocated, Bits Stored and the sign stay.
+    """
+    before = _photometric(pixels, transfer_syntax_uid)
+    after = ENCODERS[target].written.get(before, before)
+    changed: dict[str, str | int] = {}
+    if after != pixels.photometric_interpretation:
+        changed["00280004"] = after
+    if pixels.samples_per_pixel > 1:
+        changed["00280006"] = 0
+    return changed
+
+
+def encode_frame(native: bytes, target: str, pixels: Pixels, photometric: str, frame: int) -> bytes:
+    """Return a native frame compressed, without padding.
+
+    `native` is little endian and lies as `pixels` say, as decode.py and native.py give it, of the photometric
+    interpretation given. Raise NotDecodable naming syntax and frame where the encoder refuses it.
+    """
+    encoder = ENCODERS[target]
+    try:
+        return encoder.encode(_samples(native, pixels, photometric), pixels, photometric)
+    except (RuntimeError, ValueError) as error:  # what the codecs raise
+        raise NotDecodable(
+            f"frame {frame} cannot be compressed to {target}: {type(error).__name__}: {error}"
+        ) from error
+
+
+def transcode_frame(value: bytes, transfer_syntax_uid: str, target: str, pixels: Pixels, frame: int) -> bytes:
+    """Return a stored frame, a native one little endian, compressed to `target`.
+
+    Raise NotDecodable naming syntax and frame where it cannot be decoded, or not be compressed.
+    """
+    native = decode_frame(value, transfer_syntax_uid, pixels, frame) if pixels.encapsulated else value
+    return encode_frame(native, target, pixels, _photometric(pixels, transfer_syntax_uid), frame)
+
+
+def _samples(native: bytes, pixels: Pixels, photometric: str) -> Array:
+    """Return the rows x columns x samples of a native frame, colour by pixel and never subsampled."""
+    rows, columns, samples = pixels.rows, pixels.columns, pixels.samples_per_pixel
+    if pixels.bits_allocated == 1:
+        bits = np.unpackbits(np.frombuffer(native, np.uint8), bitorder="little")
+        return bits[: rows * columns].reshape(rows, columns, 1)
+    kind = "i" if pixels.pixel_representation else "u"
+    flat = np.frombuffer(native, f"<{kind}{pixels.bits_allocated // 8}")
+    if photometric == "YBR_FULL_422" and flat.size == rows * columns * 2:
+        if columns % 2:
+            raise ValueError("YBR_FULL_422 with an odd number of Columns")
+        return _not_subsampled(flat).reshape(rows, columns, 3)
+    if samples == 3 and pixels.planar_configuration == 1:
+        return np.ascontiguousarray(flat.reshape(samples, rows, columns).transpose(1, 2, 0))
+    return flat.reshape(rows, columns, samples)
+
+
+def _not_subsampled(flat: Array) -> Array:
+    """Give both pixels of each Y1 Y2 Cb Cr their colour (PS3.3 C.7.6.3.1.2)."""
+    pairs = flat.reshape(-1, 4)
+    return pairs[:, [0, 2, 3, 1, 2, 3]]
+
+
+_RCT = MappingProxyType({"RGB": "YBR_RCT", "YBR_FULL_422": "YBR_FULL"})
+_J = "1.2.840.10008.1.2.4."
+
+ENCODERS: Mapping[str, Encoder] = MappingProxyType(
+    {
+        "1.2.840.10008.1.2.5": Encoder("RLE Lossless", encoders.encode_rle, widest_ybr=8),
+        f"{_J}50": Encoder(
+            "JPEG Baseline",
+            encoders.encode_jpeg_baseline,
+            allocated=frozenset((8,)),
+            stored=range(8, 9),
+            signed=False,
+            photometric=_GREY | _COLOUR,
+            written=MappingProxyType({"RGB": "YBR_FULL_422", "YBR_FULL": "YBR_FULL_422"}),
+            lossless=False,
+        ),
+        f"{_J}70": Encoder("JPEG Lossless", encoders.encode_jpeg_lossless),
+        f"{_J}80": Encoder("JPEG-LS Lossless", encoders.encode_jpeg_ls, stored=range(2, 17), widest_ybr=8),
+        f"{_J}90": Encoder(
+            "JPEG 2000 Lossless", encoders.encode_jpeg2000, allocated=frozenset((1, 8, 16)), written=_RCT
+        ),
+        f"{_J}201": Encoder("HTJ2K Lossless", encoders.encode_htj2k, written=_RCT),
+        f"{_J}202": Encoder("HTJ2K Lossless RPCL", encoders.encode_htj2k_rpcl, written=_RCT),
+    }
+)
+LOSSY = frozenset(uid for uid, encoder in ENCODERS.items() if not encoder.lossless)
