@@ -21,10 +21,10 @@ help:
 	@echo 'make docs       make docs/settings.md and docs/conformance.md again'
 	@echo 'make clean      remove what make has made; ./data stays'
 
-serve: $(VENV)/serve.stamp
+serve: $(VENV)/serve.stamp $(VENV)/viewer.stamp
 	@exec $(BIN)/filmroom serve
 
-test: $(VENV)/test.stamp
+test: $(VENV)/test.stamp $(VENV)/viewer.stamp
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 browser:
@@ -73,3 +73,9 @@ $(VENV)/serve.stamp: setup.cfg constraints.txt | $(BIN)/python
 $(VENV)/test.stamp: setup.cfg constraints.txt | $(BIN)/python
 	$(INSTALL) --editable '.[test,check,video]'
 	@touch $@ $(VENV)/serve.stamp
+
+# The image viewer is an extra: without npm, or without a network, everything else works, and the archive's page
+# says how to add it. It is tried once; `filmroom viewer` tries again.
+$(VENV)/viewer.stamp: archive/viewer/release.py | $(VENV)/serve.stamp
+	@$(BIN)/filmroom viewer || echo 'going on without the image viewer; `$(BIN)/filmroom viewer` adds it' >&2
+	@touch $@
