@@ -16,8 +16,8 @@ _PDF_BEGINS = 1024  # bytes in which readers look for the beginning of a PDF
 def encapsulated_document(ds: Dataset) -> bytes:
     """Return the document without the byte that makes its value even (PS3.3 C.24.2.1).
 
-    Encapsulated Document Length (0042,0015) says how long it is; where it is missing or wrong, a NUL at the end
-    is padding. Raise NotDecodable where there is no document.
+    Encapsulated Document Length (0042,0015) says how long it is; where it is missing or wrong, a NUL at the
+    end is padding. Raise NotDecodable where there is no document.
     """
     value = data(ds, "EncapsulatedDocument")
     length = integer(ds, "EncapsulatedDocumentLength")
