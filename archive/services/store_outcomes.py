@@ -94,15 +94,21 @@ def repeated(first: Outcome | None) -> Outcome | None:
 
 
 def report(outcomes: list[Outcome]) -> list[dict[str, str | int]]:
-    """Return one row for each thing to be told: part (from 1), UID and a sentence, in the request's order."""
+    """Return one row for each thing to be told, in the order of the request.
+
+    A row has the part (from 1), a sentence, the UID where it is known, and for a failure its reason (PS3.18
+    Table I.2-2), so that a client knows what it may send again.
+    """
     rows: list[dict[str, str | int]] = []
     for part, outcome in enumerate(outcomes, 1):
         sentences = (outcome.message,) if isinstance(outcome, Failed) else outcome.notes
         kind = "failure" if isinstance(outcome, Failed) else "warning"
+        reason = {"reason": int(outcome.reason)} if isinstance(outcome, Failed) else {}
         rows += [
             {
                 "part": part,
                 "kind": kind,
+                **reason,
                 "sop_instance_uid": outcome.sop_uid or "",
                 "message": sentence,
             }

@@ -37,3 +37,4 @@ def test_the_report_names_parts(archive: Archive) -> None:
     assert answer.status_code == 202
     messages = archive.json(f"/api/requests/{answer.headers['X-Request-ID']}")["messages"]
     assert [(each["part"], each["kind"]) for each in messages] == [(2, "failure"), (3, "warning")]
+    assert [each.get("reason") for each in messages] == [0xC000, None]
