@@ -40,8 +40,8 @@ def read_head(data: bytes, transfer_syntax_uid: str) -> Dataset:
     """Read a data set that begins at its first element and ends before its pixel data, or anywhere later.
 
     `transfer_syntax_uid` is that of the instance; Deflated data must be inflated already. What the bytes look
-    like is believed over what it says of the VR. Binary values are turned to little endian. Raise NotDecodable
-    where the bytes are no data set.
+    like is believed over what it says of the VR. Binary values are turned to little endian. Raise
+    NotDecodable where the bytes are no data set.
     """
     big = transfer_syntax_uid == _BIG_ENDIAN
     implicit = not (len(data) >= 6 and data[4:6].isalpha() and data[4:6].isupper())

@@ -58,9 +58,7 @@ def read_lut(
     return None if described is None else make_lut(octets(item, data), *described)
 
 
-def describe(
-    values: tuple[float | None, ...], *, least: float, most: float
-) -> tuple[int, int, int] | None:
+def describe(values: tuple[float | None, ...], *, least: float, most: float) -> tuple[int, int, int] | None:
     """Return entries, first value mapped and bits of a descriptor; None where it has too few values.
 
     Whether the first value is signed follows from the inputs, not from the VR, which is often the other one.

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from archive.rendering.lut import Lut, read_lut
 from archive.rendering.attributes import item, number
+from archive.rendering.lut import Lut, read_lut
 
 Array = NDArray[Any]
 
@@ -51,9 +51,7 @@ class ModalityLut:
 Modality = Rescale | ModalityLut
 
 
-def read_modality(
-    ds: Dataset, macro: Callable[[str], Dataset], *, least: float, most: float
-) -> Modality:
+def read_modality(ds: Dataset, macro: Callable[[str], Dataset], *, least: float, most: float) -> Modality:
     """Return the modality transformation of a frame whose stored values lie between `least` and `most`.
 
     `macro` gives the item of a functional group, or `ds` itself.

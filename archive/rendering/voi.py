@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from archive.model.rendering import Window
-from archive.rendering.lut import Lut, read_lut
 from archive.rendering.attributes import items, numbers, text
+from archive.rendering.lut import Lut, read_lut
 
 Array = NDArray[Any]
 
@@ -59,20 +59,14 @@ def full_window(least: float, most: float) -> Window:
     return Window((least + most) / 2, max(most - least, 1e-9), "linear-exact")
 
 
-def default_window(values: Array, padding: tuple[float, float] | None) -> Window:
-    """Return the window from the least to the largest of the stored values, or of floats.
+def default_window(values: Array) -> Window:
+    """Return the window from the least to the largest of the values of an image, all finite.
 
-    `padding` are the ends of the values that are no image; NaN and infinities never count. An image of one
-    value is shown as a middle grey.
+    An image of one value is shown as a middle grey.
     """
-    shown = values
-    if values.dtype.kind == "f":
-        shown = shown[np.isfinite(shown)]
-    if padding is not None:
-        shown = shown[(shown < padding[0]) | (shown > padding[1])]
-    if not shown.size:
+    if not values.size:
         return full_window(0.0, 1.0)
-    least, most = float(shown.min()), float(shown.max())
+    least, most = float(values.min()), float(values.max())
     return full_window(least, most) if most > least else Window(least, 1.0, "linear-exact")
 
 

@@ -1,0 +1,112 @@
+"""One frame to one picture: the order in which everything else is done (PS3.4 N.2, PS3.18 8.3.5).
+
+    stored values → modality → VOI → polarity        grey.py        (grey)
+    palette, YBR to RGB, colours of segments         palette.py, colour.py, segmentation.py
+    → overlays → region, aspect, size, flip → colour space → annotation → JPEG, PNG or GIF
+
+Owns this order and what kind of picture a frame makes. Leaves finding and decoding the frame to its callers.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from pydicom.dataset import Dataset
+
+from archive.errors import NotDecodable
+from archive.model.instance import Pixels
+from archive.model.rendering import Rendering
+from archive.rendering.attributes import integer
+from archive.rendering.colour import draw_colour
+from archive.rendering.functional_groups import Frame
+from archive.rendering.geometry import aspect_of, check_memory, draw_part, place
+from archive.rendering.grey import Overrides, draw_grey, make_recipe
+from archive.rendering.output import Picture, encode_picture
+from archive.rendering.overlays import burn, read_overlays
+from archive.rendering.palette import has_palette, is_supplemental, read_palette
+from archive.rendering.segmentation import draw_segments, is_segmentation
+from archive.rendering.stored import FLOAT_TAGS, Bits, bits_of, cells_of
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A frame in levels of 0 … 255, rows x columns or rows x columns x 3. `smooth` is False for labels."""
+
+    levels: NDArray[np.uint8]
+    smooth: bool = True
+
+
+def render_frame(
+    ds: Dataset, frame: int, native: bytes, pixels: Pixels, rendering: Rendering, photometric: str
+) -> Picture:
+    """Return a picture of a frame.
+
+    `ds` is the head of the instance, `native` the frame as archive/imaging/ gives it, `frame` its number from
+    1, `photometric` its photometric interpretation now that it is decoded. Raise NotDecodable naming the
+    attribute that makes it impossible, InvalidRequest for a viewport or region that shows nothing.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom converts values when asked for them, and warns of bad ones
+        check_memory(pixels, len(native))
+        one = Frame(ds, frame)
+        placement = place(pixels.columns, pixels.rows, aspect_of(one), rendering)
+        drawn = draw(one, native, pixels, photometric, rendering)
+        image = draw_part(drawn.levels, placement, smooth=drawn.smooth)
+        return encode_picture(image, rendering.media_type, quality=rendering.quality)
+
+
+def draw(frame: Frame, native: bytes, pixels: Pixels, photometric: str, rendering: Rendering) -> Drawn:
+    """Return a frame in levels, its overlays burned in, in the size of the image."""
+    if pixels.samples_per_pixel > 1:
+        levels = draw_colour(native, pixels, _bits(frame, pixels), photometric)
+        planes = read_overlays(frame.ds, frame.number, levels, None)
+        return Drawn(burn(_writable(levels), planes))
+    cells = cells_of(native, pixels)
+    bits = None if pixels.tag in FLOAT_TAGS else _bits(frame, pixels)
+    levels, smooth = _single(cells, frame, pixels, bits, photometric, rendering)
+    return Drawn(burn(levels, read_overlays(frame.ds, frame.number, cells, bits)), smooth)
+
+
+def _single(
+    cells: Array, frame: Frame, pixels: Pixels, bits: Bits | None, photometric: str, rendering: Rendering
+) -> tuple[NDArray[np.uint8], bool]:
+    """Draw one sample a pixel, and tell whether neighbours may be mixed."""
+    if bits is not None:
+        if photometric == "PALETTE COLOR" and (has_palette(frame.ds) or not is_segmentation(frame.ds)):
+            return read_palette(frame.ds, bits).draw(cells, bits), not is_segmentation(frame.ds)
+        if is_segmentation(frame.ds):
+            return draw_segments(cells, frame, bits), False
+    elif photometric == "PALETTE COLOR":
+        raise NotDecodable("Photometric Interpretation is PALETTE COLOR, which float pixels cannot be")
+    recipe = make_recipe(cells, frame, pixels, bits, Overrides(voi=rendering.window))
+    levels = draw_grey(cells, recipe)
+    if bits is not None and is_supplemental(frame.ds):
+        return _with_colours(levels, cells, frame.ds, bits), True
+    return levels, True
+
+
+def _with_colours(levels: NDArray[np.uint8], cells: Array, ds: Dataset, bits: Bits) -> NDArray[np.uint8]:
+    """Return a grey picture with the values of its supplemental palette in colour."""
+    palette = read_palette(ds, bits)
+    coloured = bits.values(cells) >= palette.first
+    return np.where(coloured[..., None], palette.draw(cells, bits), levels[..., None])
+
+
+def _bits(frame: Frame, pixels: Pixels) -> Bits:
+    return bits_of(pixels, integer(frame.ds, "HighBit", -1))
+
+
+def _writable(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return levels if levels.flags.writeable else levels.copy()
+
+
+def as_image(drawn: Drawn) -> Image.Image:
+    """Return a drawn frame as it is."""
+    return Image.fromarray(drawn.levels)

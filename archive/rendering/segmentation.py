@@ -1,0 +1,121 @@
+"""Segmentations drawn for people: each segment in its recommended colour on black (PS3.3 C.8.20, C.8.23).
+
+Owns which segment a frame shows, the colours, and that they can be seen: one that is too dark is lightened,
+one that is missing is taken from a fixed row of distinct ones by the number of the segment. FRACTIONAL frames
+fade to black. Leaves a LABELMAP with a palette of its own to palette.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+
+from archive.rendering.attributes import integer, items, number, numbers, text
+from archive.rendering.functional_groups import Frame
+from archive.rendering.stored import Bits
+
+Array = NDArray[Any]
+Colour = tuple[int, int, int]
+
+_SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
+_LEAST_LIGHTNESS = 40.0
+_FALLBACK: tuple[Colour, ...] = (
+    (230, 159, 0),  # the row of Okabe and Ito, without black: told apart with any colour vision
+    (86, 180, 233),
+    (0, 158, 115),
+    (240, 228, 66),
+    (0, 114, 178),
+    (213, 94, 0),
+    (204, 121, 167),
+)
+
+# CIE XYZ at D50, as the standard wants it, to linear sRGB (Bradford adaptation to D65 included).
+_TO_SRGB = np.array(
+    [
+        [3.1338561, -1.6168667, -0.4906146],
+        [-0.9787684, 1.9161415, 0.0334540],
+        [0.0719453, -0.2289914, 1.4052427],
+    ]
+)
+_D50 = np.array([0.9642, 1.0, 0.8249])
+
+
+def is_segmentation(ds: Dataset) -> bool:
+    """Tell whether pixels are segments."""
+    return text(ds, "SOPClassUID") in _SEGMENTATIONS
+
+
+def draw_segments(cells: Array, frame: Frame, bits: Bits) -> NDArray[np.uint8]:
+    """Return rows x columns x 3 of a frame of a segmentation."""
+    kind = text(frame.ds, "SegmentationType").upper()
+    values = bits.values(cells)
+    if kind == "LABELMAP":
+        return _labels(values, frame.ds, bits)
+    colour = np.array(colour_of(frame.ds, segment_of(frame)), dtype=np.float64)
+    most = number(frame.ds, "MaximumFractionalValue") if kind == "FRACTIONAL" else None
+    part = np.clip(np.arange(bits.most + 1) / float(most or bits.most), 0.0, 1.0)
+    return np.take(np.rint(part[:, None] * colour).astype(np.uint8), np.clip(values, 0, bits.most), axis=0)
+
+
+def segment_of(frame: Frame) -> int:
+    """Return the number of the segment that a frame shows, 1 where it does not say."""
+    return integer(frame.macro("SegmentIdentificationSequence"), "ReferencedSegmentNumber", 1)
+
+
+def segment_label(ds: Dataset, segment: int) -> str:
+    """Return what people call a segment."""
+    for item in items(ds, "SegmentSequence"):
+        if integer(item, "SegmentNumber", 0) == segment:
+            return text(item, "SegmentLabel")
+    return ""
+
+
+def colour_of(ds: Dataset, segment: int) -> Colour:
+    """Return the colour of a segment."""
+    return _colours(ds).get(segment, _fallback(segment))
+
+
+def _labels(values: Array, ds: Dataset, bits: Bits) -> NDArray[np.uint8]:
+    table = np.zeros((bits.most + 1, 3), dtype=np.uint8)
+    table[1:] = np.resize(np.array(_FALLBACK, dtype=np.uint8), (bits.most, 3))
+    for segment, colour in _colours(ds).items():
+        if 0 < segment < len(table):
+            table[segment] = colour
+    background = integer(ds, "PixelPaddingValue", 0)
+    if 0 <= background < len(table):
+        table[background] = 0
+    return np.take(table, values, axis=0)
+
+
+def _colours(ds: Dataset) -> Mapping[int, Colour]:
+    found = {}
+    for item in items(ds, "SegmentSequence"):
+        segment = integer(item, "SegmentNumber", 0)
+        lab = numbers(item, "RecommendedDisplayCIELabValue")
+        if len(lab) == 3 and None not in lab:
+            found[segment] = from_cielab(*(one or 0.0 for one in lab))
+    return found
+
+
+def _fallback(segment: int) -> Colour:
+    return _FALLBACK[(segment - 1) % len(_FALLBACK)]
+
+
+def from_cielab(lightness: float, a: float, b: float, *, least: float = _LEAST_LIGHTNESS) -> Colour:
+    """Return the sRGB colour of the three 16-bit numbers of a CIELab value (PS3.3 C.10.7.1.1).
+
+    `least` is the lightness, 0 to 100, that it has at least.
+    """
+    light = max(least, lightness / 65535.0 * 100.0)
+    middle = (light + 16.0) / 116.0
+    red_green, blue_yellow = (one / 65535.0 * 255.0 - 128.0 for one in (a, b))
+    corners = np.array([middle + red_green / 500.0, middle, middle - blue_yellow / 200.0])
+    xyz = np.where(corners > 6 / 29, corners**3, 3 * (6 / 29) ** 2 * (corners - 4 / 29)) * _D50
+    linear = np.clip(_TO_SRGB @ xyz, 0.0, 1.0)
+    encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    red, green, blue = (int(one) for one in np.rint(encoded * 255.0))
+    return red, green, blue
