@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from pydicom.datadict import dictionary_description, keyword_for_tag, private_dictionary_description
-from pydicom.uid import UID_dictionary
+from pydicom._uid_dict import UID_dictionary
 
 LONGEST = 1000
 """Characters of a value that a row shows."""
