@@ -1,7 +1,7 @@
-"""The stored values of a native frame: bytes to an array, without what is not theirs in the bits above them.
+"""The stored values of a native frame: bytes to an array, without what other bits of its cells hold.
 
-Owns layout (rows, columns, samples, planes), Bits Stored, High Bit and sign (PS3.5 8.1.1, 8.1.2), for integers
-of 1 to 64 bits and for floats. Leaves decoding to archive/imaging/ and meaning to the transformations.
+Owns layout (rows, columns, samples, planes), Bits Stored, High Bit and sign (PS3.5 8.1.1, 8.1.2), for
+integers of 1 to 64 bits and for floats. Leaves decoding to archive/imaging/.
 """
 
 from __future__ import annotations
