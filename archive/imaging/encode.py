@@ -28,7 +28,6 @@ class Encoder:
     """One transfer syntax: how a frame is compressed, and which pixels it can hold (PS3.5 Tables 8.2.x-1).
 
     `encode` takes rows x columns x samples, the pixels they are of and their photometric interpretation.
-    `written` are the photometric interpretations that compressing changes.
     """
 
     name: str
@@ -38,7 +37,8 @@ class Encoder:
     signed: bool = True
     photometric: frozenset[str] = _GREY | _COLOUR | {"PALETTE COLOR"}
     widest_ybr: int = 16  # Bits Allocated of YBR_FULL
-    written: Mapping[str, str] = MappingProxyType({"YBR_FULL_422": "YBR_FULL"})
+    rgb: str = "RGB"  # what RGB becomes in the codestream, and what YBR_FULL does
+    ybr: str = "YBR_FULL"
     lossless: bool = True
 
 
@@ -105,8 +105,10 @@ def encoded_attributes(pixels: Pixels, transfer_syntax_uid: str, target: str) ->
     Compressed colour has Planar Configuration 0 everywhere, in RLE as well: its segments are planes, but G.2
     Note 2 allows 0, and many IODs nothing else. Bits Allocated, Bits Stored and the sign stay.
     """
-    before = _photometric(pixels, transfer_syntax_uid)
-    after = ENCODERS[target].written.get(before, before)
+    encoder, photometric = ENCODERS[target], _photometric(pixels, transfer_syntax_uid)
+    after = {"RGB": encoder.rgb, "YBR_FULL": encoder.ybr, "YBR_FULL_422": encoder.ybr}.get(
+        photometric, photometric
+    )
     changed: dict[str, str | int] = {}
     if after != pixels.photometric_interpretation:
         changed["00280004"] = after
@@ -152,7 +154,7 @@ def _samples(native: bytes, pixels: Pixels, photometric: str) -> Array:
             raise ValueError("YBR_FULL_422 with an odd number of Columns")
         return _not_subsampled(flat).reshape(rows, columns, 3)
     if samples == 3 and pixels.planar_configuration == 1:
-        return np.ascontiguousarray(flat.reshape(samples, rows, columns).transpose(1, 2, 0))
+        return flat.reshape(samples, rows, columns).transpose(1, 2, 0).copy()
     return flat.reshape(rows, columns, samples)
 
 
@@ -162,7 +164,6 @@ def _not_subsampled(flat: Array) -> Array:
     return pairs[:, [0, 2, 3, 1, 2, 3]]
 
 
-_RCT = MappingProxyType({"RGB": "YBR_RCT", "YBR_FULL_422": "YBR_FULL"})
 _J = "1.2.840.10008.1.2.4."
 
 ENCODERS: Mapping[str, Encoder] = MappingProxyType(
@@ -175,16 +176,19 @@ ENCODERS: Mapping[str, Encoder] = MappingProxyType(
             stored=range(8, 9),
             signed=False,
             photometric=_GREY | _COLOUR,
-            written=MappingProxyType({"RGB": "YBR_FULL_422", "YBR_FULL": "YBR_FULL_422"}),
+            rgb="YBR_FULL_422",
+            ybr="YBR_FULL_422",
             lossless=False,
         ),
-        f"{_J}70": Encoder("JPEG Lossless", encoders.encode_jpeg_lossless),
+        f"{_J}70": Encoder(
+            "JPEG Lossless", encoders.encode_jpeg_lossless, photometric=_GREY | {"RGB", "PALETTE COLOR"}
+        ),
         f"{_J}80": Encoder("JPEG-LS Lossless", encoders.encode_jpeg_ls, stored=range(2, 17), widest_ybr=8),
         f"{_J}90": Encoder(
-            "JPEG 2000 Lossless", encoders.encode_jpeg2000, allocated=frozenset((1, 8, 16)), written=_RCT
+            "JPEG 2000 Lossless", encoders.encode_jpeg2000, allocated=frozenset((1, 8, 16)), rgb="YBR_RCT"
         ),
-        f"{_J}201": Encoder("HTJ2K Lossless", encoders.encode_htj2k, written=_RCT),
-        f"{_J}202": Encoder("HTJ2K Lossless RPCL", encoders.encode_htj2k_rpcl, written=_RCT),
+        f"{_J}201": Encoder("HTJ2K Lossless", encoders.encode_htj2k, rgb="YBR_RCT"),
+        f"{_J}202": Encoder("HTJ2K Lossless RPCL", encoders.encode_htj2k_rpcl, rgb="YBR_RCT"),
     }
 )
 LOSSY = frozenset(uid for uid, encoder in ENCODERS.items() if not encoder.lossless)

@@ -42,11 +42,11 @@ def encode_rle(array: Array, pixels: Pixels, photometric: str) -> bytes:
     """Encode a segment for each byte of a sample, the most significant first (PS3.5 Annex G)."""
     rows, columns, samples = array.shape
     size = array.itemsize
-    planes = np.ascontiguousarray(array).view(np.uint8).reshape(rows, columns, samples, size)
+    planes = array.view(np.uint8).reshape(rows, columns, samples, size)
     segments = []
     for sample in range(samples):
         for byte in reversed(range(size)):
-            plane = np.ascontiguousarray(planes[:, :, sample, byte])
+            plane = planes[:, :, sample, byte].copy()
             segment = bytes(
                 imagecodecs.packbits_encode(plane, axis=-1)
             )  # a run never goes on in the next row
@@ -72,8 +72,11 @@ def _without_spiff(data: bytes) -> bytes:
 
 
 def encode_jpeg_lossless(array: Array, pixels: Pixels, photometric: str) -> bytes:
-    """Encode whole samples by first-order prediction (Process 14, Selection Value 1)."""
-    colour = _space(photometric)
+    """Encode whole samples by first-order prediction (Process 14, Selection Value 1), colour as RGB.
+
+    The stream that libjpeg-turbo makes of YCbCr here is one that DCMTK and GDCM cannot read.
+    """
+    colour = "RGB" if array.shape[2] == 3 else None
     value = imagecodecs.jpeg8_encode(
         _unsigned(array),
         lossless=True,
@@ -87,21 +90,13 @@ def encode_jpeg_lossless(array: Array, pixels: Pixels, photometric: str) -> byte
 
 def encode_jpeg_baseline(array: Array, pixels: Pixels, photometric: str) -> bytes:
     """Encode colour as YBR_FULL_422, the one that PS3.5 Table 8.2.1-1 has for it beside RGB."""
-    colour = _space(photometric)
+    if array.shape[2] == 1:
+        return bytes(imagecodecs.jpeg8_encode(_unsigned(array), level=QUALITY))
+    colour = "RGB" if photometric == "RGB" else "YCBCR"
     value = imagecodecs.jpeg8_encode(
-        _unsigned(array),
-        level=QUALITY,
-        colorspace=colour,
-        outcolorspace=None if colour is None else "YCBCR",
-        subsampling=None if colour is None else "422",
+        array, level=QUALITY, colorspace=colour, outcolorspace="YCBCR", subsampling="422"
     )
     return bytes(value)
-
-
-def _space(photometric: str) -> str | None:
-    if photometric not in {"RGB", "YBR_FULL", "YBR_FULL_422"}:
-        return None
-    return "RGB" if photometric == "RGB" else "YCBCR"
 
 
 def encode_jpeg2000(array: Array, pixels: Pixels, photometric: str) -> bytes:
