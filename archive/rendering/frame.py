@@ -15,17 +15,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from pydicom.dataset import Dataset
 
 from archive.errors import NotDecodable
 from archive.model.instance import Pixels
 from archive.model.rendering import Rendering
+from archive.rendering.annotate import annotate
 from archive.rendering.attributes import integer
 from archive.rendering.colour import draw_colour
 from archive.rendering.functional_groups import Frame
 from archive.rendering.geometry import aspect_of, check_memory, draw_part, place
 from archive.rendering.grey import Overrides, draw_grey, make_recipe
+from archive.rendering.icc import in_colour_space
 from archive.rendering.output import Picture, encode_picture
 from archive.rendering.overlays import burn, read_overlays
 from archive.rendering.palette import has_palette, is_supplemental, read_palette
@@ -59,7 +60,9 @@ def render_frame(
         placement = place(pixels.columns, pixels.rows, aspect_of(one), rendering)
         drawn = draw(one, native, pixels, photometric, rendering)
         image = draw_part(drawn.levels, placement, smooth=drawn.smooth)
-        return encode_picture(image, rendering.media_type, quality=rendering.quality)
+        image, profile = in_colour_space(image, one, rendering.icc_profile)
+        image = annotate(image, one, rendering.annotations)
+        return encode_picture(image, rendering.media_type, quality=rendering.quality, profile=profile)
 
 
 def draw(frame: Frame, native: bytes, pixels: Pixels, photometric: str, rendering: Rendering) -> Drawn:
@@ -105,8 +108,3 @@ def _bits(frame: Frame, pixels: Pixels) -> Bits:
 
 def _writable(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return levels if levels.flags.writeable else levels.copy()
-
-
-def as_image(drawn: Drawn) -> Image.Image:
-    """Return a drawn frame as it is."""
-    return Image.fromarray(drawn.levels)
