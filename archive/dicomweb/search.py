@@ -15,7 +15,7 @@ from archive.dicomweb.attribute_names import keyword_of, path_of, vr_of
 from archive.dicomweb.search_values import Options, match_of
 from archive.errors import InvalidRequest
 from archive.model.level import Level, Place
-from archive.model.query import DateTimeRange, Key, Path, Query, Range
+from archive.model.query import NEWEST_FIRST, ORDERABLE, DateTimeRange, Key, Order, Path, Query, Range
 
 Parameters = Sequence[tuple[str, str]]
 
@@ -28,6 +28,7 @@ _CONTROLS = frozenset(
         "limit",
         "offset",
         "cursor",
+        "orderby",
     }
 )
 _ELSEWHERE = frozenset({"accept", "charset", ""})  # negotiation; Weasis sends an empty name
@@ -69,6 +70,7 @@ def parse_query(
         keys=_combined(keys),
         include=tuple(dict.fromkeys([*universal, *include])),
         include_all=include_all,
+        order=_order(parameters, level),
         limit=min(limit, max_limit),
         offset=offset,
         cursor=cursor,
@@ -147,6 +149,21 @@ def _include(parameters: Parameters, notes: list[str]) -> tuple[list[Path], bool
         elif name and name != "all":
             _note(notes, f"includefield {_shown(name)} is no attribute, and was ignored")
     return paths, "all" in names
+
+
+def _order(parameters: Parameters, level: Level) -> Order:
+    text = _single(parameters, "orderby")
+    if not text:
+        return NEWEST_FIRST
+    path = path_of(text.removeprefix("-"))
+    if level is not Level.STUDY:
+        raise InvalidRequest("orderby is for searches of studies", where="orderby")
+    if path is None or path[0] not in ORDERABLE or len(path) > 1:
+        known = ", ".join(keyword_of(tag) for tag in ORDERABLE)
+        raise InvalidRequest(
+            f"orderby is one of {known}, with - before it for the opposite order", where="orderby"
+        )
+    return Order(path[0], descending=text.startswith("-"))
 
 
 def _single(parameters: Parameters, name: str) -> str:

@@ -66,6 +66,7 @@ class DoomedInstance:
     series_uid: str
     sop_uid: str
     object_key: str
+    size: int  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,7 @@ def _doomed(connection: Connection, study_id: int, place: Place) -> tuple[Doomed
             series.c.series_uid,
             instances.c.sop_uid,
             instances.c.object_key,
+            instances.c.size,
         )
         .select_from(INSTANCE_JOIN)
         .where(instances.c.study_id == study_id, *at(place))
@@ -240,6 +242,7 @@ def _count_down(connection: Connection, seen: Seen) -> None:
         .values(
             series=study_state.c.series - emptied,
             instances=study_state.c.instances - len(seen.doomed),
+            bytes=study_state.c.bytes - sum(each.size for each in seen.doomed),
             revision=study_state.c.revision + 1,
         )
     )

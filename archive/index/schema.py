@@ -84,6 +84,7 @@ studies = sa.Table(
     _text("patient_name_ideographic"),
     _text("patient_name_phonetic"),
     _text("patient_name_words"),
+    _text("patient_name_order"),  # the beginning of the name as names are sorted
     _text("referring_physician_name"),
     _text("referring_physician_name_ideographic"),
     _text("referring_physician_name_phonetic"),
@@ -100,9 +101,20 @@ studies = sa.Table(
         sa.desc("study_time"),
         "study_uid",
     ),
-    sa.Index("ix_studies_patient_id", "organisation_id", "patient_id"),
-    sa.Index("ix_studies_accession_number", "organisation_id", "accession_number"),
+    # To match on, and to sort by: the newest come first among equal ones.
+    *(
+        sa.Index(
+            f"ix_studies_{column}",
+            "organisation_id",
+            column,
+            sa.desc("study_date"),
+            sa.desc("study_time"),
+            "study_uid",
+        )
+        for column in ("patient_name_order", "patient_id", "accession_number", "study_description")
+    ),
     sa.Index("ix_studies_patient_name", "organisation_id", "patient_name"),
+    sa.Index("ix_studies_created_at", "organisation_id", "created_at"),
     *(
         # Few names have these groups, so the indexes are small.
         sa.Index(
@@ -138,6 +150,7 @@ study_state = sa.Table(
     sa.Column("study_id", BigId, sa.ForeignKey("studies.id", ondelete="CASCADE"), primary_key=True),
     _number("series"),
     _number("instances"),
+    _number("bytes"),  # of the live objects
     _number("revision"),
 )
 

@@ -6,8 +6,8 @@ made in search_compile.py, values outside the index are read in search_extras.py
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,12 +22,14 @@ from archive.index.search_columns import Context
 from archive.index.search_compile import Plan, compile_query, joined
 from archive.index.search_extras import add_extras
 from archive.index.search_order import (
-    TERMS,
     Cursor,
-    after,
+    Segment,
+    Term,
+    flipped,
     order_by,
     order_values,
     read_cursor,
+    segments,
     sort_key,
     write_cursor,
 )
@@ -46,8 +48,10 @@ class SearchPage:
     """One page of a search.
 
     `total` is exact, and None beyond 10,000; so is `remaining`, which counts what comes after the page.
+    `start` counts what comes before it.
 
-    `next_cursor` is None where nothing comes after it. `notes` are sentences for the Warning header.
+    `next_cursor` is None where nothing comes after it, `previous_cursor` where nothing comes before it.
+    `notes` are sentences for the Warning header.
     """
 
     results: list[Result]
@@ -55,6 +59,8 @@ class SearchPage:
     total: int | None
     next_cursor: str | None
     notes: tuple[str, ...] = ()
+    start: int = 0
+    previous_cursor: str | None = None
 
 
 def search(
@@ -84,17 +90,19 @@ def search(
     found = None
     if page is None:
         found = scan(database, plan, scan_limit, read_metadata)
-        page = _page_of_found(database, found, query, cursor)
+        page = _page_of_found(database, plan, found, query, cursor)
     results = [to_result(query.level, row) for row in page.rows]
     results = add_extras(database, plan, query, results, found, read_metadata)
-    return _finished(page, results, query, cursor, principal)
+    return _finished(plan, page, results, query, principal)
 
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """Rows of a page, whether more come after them, and the number of matches (None: too many to count)."""
+    """Rows of a page in their order, how many come before them, whether there are more after them, and the
+    number of matches (None: too many to count)."""
 
     rows: list[Any]
+    start: int
     more: bool
     total: int | None
 
@@ -107,24 +115,48 @@ def _plan(connection: Connection, database: Database, principal: Principal, quer
 
 def _page(connection: Connection, plan: Plan, query: Query, cursor: Cursor | None) -> _Page:
     """Ask for one row more than the page has, to know whether there are more; count only then."""
-    tables, conditions = plan.source(plan.level)
-    columns = [_IDS[plan.level].label("result_id")]
-    columns += [term.column.label(term.name) for term in TERMS[plan.level]]
-    select = sa.select(*columns).select_from(tables).where(*conditions)
-    if cursor is not None:
-        select = select.where(after(plan.level, cursor.after))
-    ordered = select.order_by(*plan.order_by()).limit(query.limit + 1).offset(query.offset)
-    page = ordered.cte("page")
+    backward = cursor is not None and cursor.backward
+    ordered = flipped(plan.terms) if backward else plan.terms
+    parts = segments(ordered, cursor.beside if cursor is not None else None)
+    page = _rows(plan, query, ordered, parts).cte("page")
     taken = sa.select(sa.func.count()).select_from(page).scalar_subquery()
-    total = sa.case((taken > query.limit, _counted(plan).scalar_subquery()), else_=sa.null())
+    counted = _counted(plan).scalar_subquery()
+    total = counted if backward else sa.case((taken > query.limit, counted), else_=sa.null())
     statement = details(query, page).add_columns(taken.label("taken"), total.label("total"))
-    rows = connection.execute(statement.order_by(*order_by(plan.level, page)).limit(query.limit)).all()
+    rows = connection.execute(statement.order_by(*order_by(ordered, page)).limit(query.limit)).all()
     seen = cursor.seen if cursor is not None else query.offset
     if not rows:
-        return _Page([], more=False, total=_count(connection, plan) if seen else 0)
-    more = rows[0].taken > query.limit
-    counted = int(rows[0].total) if more else seen + len(rows)
-    return _Page(list(rows), more, counted if counted <= MOST_COUNTED else None)
+        start = 0 if backward else seen
+        return _Page([], start, more=False, total=_count(connection, plan) if seen else 0)
+    beyond = bool(rows[0].taken > query.limit)
+    if backward:
+        start = max(seen - len(rows), 0) if beyond else 0
+        return _Page(list(reversed(rows)), start, more=True, total=_told(rows[0].total))
+    return _Page(list(rows), seen, beyond, _told(rows[0].total if beyond else seen + len(rows)))
+
+
+def _rows(plan: Plan, query: Query, ordered: Iterable[Term], parts: list[Segment]) -> Any:
+    """Return the statement for the rows of a page; of each segment no more is read than a page takes."""
+    tables, conditions = plan.source(plan.level)
+    columns = [_IDS[plan.level].label("result_id")]
+    columns += [term.column.label(term.name) for term in plan.terms]
+    size = query.limit + 1
+    selects = [
+        sa.select(*columns)
+        .select_from(tables)
+        .where(*conditions, *([part.condition] if part.condition is not None else []))
+        .order_by(*plan.order_by(part.terms))
+        for part in parts
+    ]
+    if len(selects) == 1:
+        return selects[0].limit(size).offset(query.offset)
+    several = [sa.select(each.limit(size + query.offset).subquery()) for each in selects]
+    joined_up = sa.union_all(*several).subquery()
+    return sa.select(joined_up).order_by(*order_by(ordered, joined_up)).limit(size).offset(query.offset)
+
+
+def _told(counted: int) -> int | None:
+    return int(counted) if counted <= MOST_COUNTED else None
 
 
 def _counted(plan: Plan) -> sa.Select[Any]:
@@ -134,39 +166,54 @@ def _counted(plan: Plan) -> sa.Select[Any]:
 
 
 def _count(connection: Connection, plan: Plan) -> int | None:
-    number = int(connection.execute(_counted(plan)).scalar_one())
-    return number if number <= MOST_COUNTED else None
+    return _told(connection.execute(_counted(plan)).scalar_one())
 
 
-def _page_of_found(database: Database, found: list[Found], query: Query, cursor: Cursor | None) -> _Page:
+def _page_of_found(
+    database: Database, plan: Plan, found: list[Found], query: Query, cursor: Cursor | None
+) -> _Page:
     """Cut the page out of all matches that a scan found."""
-    rest = found[query.offset :]
+    start, end = query.offset, query.offset + query.limit
     if cursor is not None:
-        start = sort_key(query.level, cursor.after)
-        rest = [each for each in found if start < sort_key(query.level, each.order)]
-    chosen = rest[: query.limit]
+        beside = sort_key(plan.terms, cursor.beside)
+        before = sum(sort_key(plan.terms, each.order) < beside for each in found)
+        if cursor.backward:
+            start, end = max(before - query.limit, 0), before
+        else:
+            start = before + (before < len(found) and found[before].order == cursor.beside)
+            end = start + query.limit
+    chosen = found[start:end]
     rows: list[Any] = []
     if chosen:
         ids = [each.id for each in chosen]
         tables = joined(query.level)
         columns = [_IDS[query.level].label("result_id")]
-        columns += [term.column.label(term.name) for term in TERMS[query.level]]
+        columns += [term.column.label(term.name) for term in plan.terms]
         page = sa.select(*columns).select_from(tables).where(_IDS[query.level].in_(ids)).cte("page")
         with database.read() as connection:
-            rows = list(connection.execute(details(query, page).order_by(*order_by(query.level, page))))
-    total = len(found) if len(found) <= MOST_COUNTED else None
-    return _Page(rows, len(rest) > len(chosen), total)
+            rows = list(connection.execute(details(query, page).order_by(*order_by(plan.terms, page))))
+    return _Page(rows, start, end < len(found), _told(len(found)))
 
 
 def _finished(
-    page: _Page, results: list[Result], query: Query, cursor: Cursor | None, principal: Principal
+    plan: Plan, page: _Page, results: list[Result], query: Query, principal: Principal
 ) -> SearchPage:
-    seen = (cursor.seen if cursor is not None else query.offset) + len(page.rows)
-    next_cursor = None
-    if page.more and page.rows:
-        last = Cursor(seen, order_values(query.level, page.rows[-1]))
-        next_cursor = write_cursor(last, replace(query, cursor=None), principal.organisation)
+    end = page.start + len(page.rows)
+
+    def cursor(seen: int, row: Any, *, backward: bool) -> str:
+        made = Cursor(seen, order_values(plan.terms, row), backward)
+        return write_cursor(made, query, principal.organisation)
+
+    more, less = page.more and page.rows, page.start and page.rows
     remaining: int | None = 0
     if page.more:
-        remaining = None if page.total is None else max(page.total - seen, 1)
-    return SearchPage(results, remaining, page.total, next_cursor, query.notes)
+        remaining = None if page.total is None else max(page.total - end, 1)
+    return SearchPage(
+        results,
+        remaining,
+        page.total,
+        next_cursor=cursor(end, page.rows[-1], backward=False) if more else None,
+        notes=query.notes,
+        start=page.start,
+        previous_cursor=cursor(page.start, page.rows[0], backward=True) if less else None,
+    )

@@ -19,7 +19,7 @@ from archive.index.patterns import Condition, like
 from archive.index.schema import instances, search_values, series, studies
 from archive.index.search_attributes import NAME_ROWS, NAME_WORDS, SearchAttribute
 from archive.index.search_columns import COLUMNS, Context, begins, text_condition
-from archive.index.search_order import TERMS
+from archive.index.search_order import Term, terms
 from archive.model.attributes import BY_TAG
 from archive.model.level import Level, Place
 from archive.model.query import AnyOf, DateTimeRange, Empty, FuzzyName, Key, Path, Query, Range, Wildcard
@@ -38,18 +38,18 @@ class Plan:
 
     level: Level
     organisation: int
+    terms: tuple[Term, ...]
     conditions: dict[Level, list[Condition]] = field(default_factory=lambda: {each: [] for each in Level})
     selective: set[Level] = field(default_factory=set)
     residual: list[Key] = field(default_factory=list)
     sqlite: bool = False
     one_study: bool = False
 
-    def order_by(self) -> list[sa.ColumnElement[Any]]:
-        """Return the order of results over the joined tables."""
-        terms = TERMS[self.level]
-        if not self._finds_few():
-            return [term.order(term.column) for term in terms]
-        first, *others = terms
+    def order_by(self, ordered: Iterable[Term]) -> list[sa.ColumnElement[Any]]:
+        """Return the order by some of the terms over the joined tables."""
+        first, *others = ordered
+        if not self._finds_few() or first.numeric:
+            return [term.order(term.column) for term in (first, *others)]
         return [first.order(first.column.concat("")), *(term.order(term.column) for term in others)]
 
     def _finds_few(self) -> bool:
@@ -90,7 +90,7 @@ class Plan:
 
 def compile_query(query: Query, context: Context, chosen: Iterable[SearchAttribute]) -> Plan:
     """Return the plan of a query over the studies of one organisation."""
-    plan = Plan(query.level, context.organisation, sqlite=context.sqlite)
+    plan = Plan(query.level, context.organisation, terms(query), sqlite=context.sqlite)
     plan.one_study = query.place.study_uid is not None or any(k.path == (_STUDY_UID,) for k in query.keys)
     _place(plan, query.place, context)
     ready = {each.path: each for each in chosen if each.ready}
@@ -101,6 +101,8 @@ def compile_query(query: Query, context: Context, chosen: Iterable[SearchAttribu
             _requests(plan, context, keys)
         else:
             _nested(plan, context, keys, ready)
+    for group in query.either:
+        _either(plan, context, group)
     return plan
 
 
@@ -154,6 +156,17 @@ def _plain(plan: Plan, context: Context, key: Key, ready: Mapping[Path, SearchAt
     plan.conditions[indexed.level] += both
     if indexed.selective and begins(key.match):
         plan.selective.add(indexed.level)
+
+
+def _either(plan: Plan, context: Context, group: Iterable[Key]) -> None:
+    """Match one of several keys, each on a column of the study."""
+    arms = []
+    for key in group:
+        indexed = COLUMNS[key.path[0]]
+        if indexed.level is not Level.STUDY or len(key.path) > 1:
+            raise ValueError("only attributes of the study can be alternatives")
+        arms.append(indexed.condition(context, key))
+    plan.conditions[Level.STUDY].append(sa.or_(*arms))
 
 
 def _has_time_column(key: Key) -> bool:

@@ -1,8 +1,9 @@
-"""The order of results, and the cursor that says where the next page begins.
+"""The order of results, and the cursor that says where a page begins or ends.
 
-StudyDate and StudyTime descending, empty last, then UIDs and numbers ascending, missing numbers last. The
-last term is unique, so pages neither repeat nor skip. A cursor holds the values of the last result, how many
-came before it, and a digest that ties it to its query; it gives no rights.
+StudyDate and StudyTime descending unless the query names another attribute; those without it last; then UIDs
+and numbers ascending, missing numbers last. The last term is unique, so pages neither repeat nor skip. A
+cursor holds the values of the result that it stands beside, how many come before that, and a digest that ties
+it to its query; it gives no rights. `segments` cuts what comes after a cursor into ranges of an index.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -21,7 +22,7 @@ from archive.errors import InvalidRequest
 from archive.index.patterns import Condition
 from archive.index.schema import instances, series, studies
 from archive.model.level import Level
-from archive.model.query import Query
+from archive.model.query import NEWEST_FIRST, Query
 
 _NONE_LAST = 2**63 - 1
 _DIGEST = 9  # bytes
@@ -31,66 +32,135 @@ OrderValues = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One thing that results are ordered by."""
+    """One thing that results are ordered by: text, or a number where `numeric`."""
 
     name: str
     column: sa.ColumnElement[Any]
     descending: bool = False
+    numeric: bool = False
 
     def order(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
         """Return an ORDER BY element over a column that holds the term."""
         return column.desc() if self.descending else column.asc()
 
+    def beyond(self, value: str | int) -> Condition:
+        """Return the condition that the term comes after a value."""
+        return self.column < value if self.descending else self.column > value
 
-_STUDY_TERMS = (
+
+_COLUMNS: dict[str, sa.ColumnElement[str]] = {
+    "00080020": studies.c.study_date,
+    "00100010": studies.c.patient_name_order,
+    "00100020": studies.c.patient_id,
+    "00080050": studies.c.accession_number,
+    "00081030": studies.c.study_description,
+}
+_NEWEST = (
     Term("study_date", studies.c.study_date, descending=True),
     Term("study_time", studies.c.study_time, descending=True),
     Term("study_uid", studies.c.study_uid),
 )
-_SERIES_TERMS = (
-    Term("series_order", sa.func.coalesce(series.c.series_number, _NONE_LAST)),
-    Term("series_uid", series.c.series_uid),
-)
-_INSTANCE_TERMS = (
-    Term("instance_order", sa.func.coalesce(instances.c.instance_number, _NONE_LAST)),
-    Term("sop_uid", instances.c.sop_uid),
-)
-TERMS = {
-    Level.STUDY: _STUDY_TERMS,
-    Level.SERIES: _STUDY_TERMS + _SERIES_TERMS,
-    Level.INSTANCE: _STUDY_TERMS + _SERIES_TERMS + _INSTANCE_TERMS,
+_BELOW = {
+    Level.STUDY: (),
+    Level.SERIES: (
+        Term("series_order", sa.func.coalesce(series.c.series_number, _NONE_LAST), numeric=True),
+        Term("series_uid", series.c.series_uid),
+    ),
+    Level.INSTANCE: (
+        Term("instance_order", sa.func.coalesce(instances.c.instance_number, _NONE_LAST), numeric=True),
+        Term("sop_uid", instances.c.sop_uid),
+    ),
 }
+_ABSENT = "absent"
+
+
+def terms(query: Query) -> tuple[Term, ...]:
+    """Return what the results of a query are ordered by; each level repeats the terms of those above."""
+    below = tuple(term for level in Level if level <= query.level for term in _BELOW[level])
+    if query.order == NEWEST_FIRST:  # those without a date are last of themselves
+        return _NEWEST + below
+    column = _COLUMNS[query.order.tag]
+    absent = Term(_ABSENT, sa.case((column == "", 1), else_=0), numeric=True)
+    own = Term("value", column, descending=query.order.descending)
+    by_date = query.order.tag == NEWEST_FIRST.tag
+    newest = _NEWEST[1:] if by_date else _NEWEST
+    others = flipped(newest) if by_date or query.order.descending else newest
+    return (absent, own, *others, *below)
+
+
+def flipped(ordered: Iterable[Term]) -> tuple[Term, ...]:
+    """Return the terms of the opposite order."""
+    return tuple(_flipped(each) for each in ordered)
+
+
+def _flipped(term: Term) -> Term:
+    return replace(term, descending=not term.descending)
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where a page begins: after the result with these order values, which `seen` results led up to."""
+    """Beside which result a page begins, or ends where `backward`: that with these order values.
+
+    `seen` results come before the page that begins here, or before the one after the page that ends here.
+    """
 
     seen: int
-    after: OrderValues
+    beside: OrderValues
+    backward: bool = False
 
 
-def after(level: Level, values: OrderValues) -> Condition:
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Results that an index gives in order: its condition, and the terms that differ within it."""
+
+    condition: Condition | None
+    terms: tuple[Term, ...]
+
+
+def segments(ordered: tuple[Term, ...], beside: OrderValues | None) -> list[Segment]:
+    """Return the results after `beside`, or all of them, as segments that follow each other."""
+    if ordered[0].name != _ABSENT:
+        return _present(ordered, beside, [])
+    absent, own, *rest = ordered
+    filled, empty = own.column != "", own.column == ""
+    if beside is None:
+        return [Segment(filled, (own, *rest)), Segment(empty, tuple(rest))]
+    if beside[0] == 1:  # stands among those without a value
+        here = [Segment(sa.and_(empty, _after(rest, beside[2:])), tuple(rest))]
+        return [*here, Segment(filled, (own, *rest))] if absent.descending else here
+    here = _present((own, *rest), beside[1:], [filled])
+    return here if absent.descending else [*here, Segment(empty, tuple(rest))]
+
+
+def _present(ordered: Sequence[Term], beside: OrderValues | None, also: list[Condition]) -> list[Segment]:
+    first, *rest = ordered
+    if beside is None:
+        return [Segment(None, tuple(ordered))]
+    same = sa.and_(first.column == beside[0], _after(rest, beside[1:]))
+    return [Segment(same, tuple(rest)), Segment(sa.and_(first.beyond(beside[0]), *also), tuple(ordered))]
+
+
+def _after(ordered: Sequence[Term], values: OrderValues) -> Condition:
     """Return the condition that a row comes after the one with the given order values."""
     condition: Condition = sa.false()
-    for term, value in reversed(list(zip(TERMS[level], values, strict=True))):
-        beyond = term.column < value if term.descending else term.column > value
-        condition = sa.or_(beyond, sa.and_(term.column == value, condition))
+    for term, value in reversed(list(zip(ordered, values, strict=True))):
+        condition = sa.or_(term.beyond(value), sa.and_(term.column == value, condition))
     # Said beside it, so that an index can be entered here.
-    return sa.and_(studies.c.study_date <= values[0], condition)
+    first = ordered[0].column
+    return sa.and_(first <= values[0] if ordered[0].descending else first >= values[0], condition)
 
 
-def sort_key(level: Level, values: OrderValues) -> tuple[Any, ...]:
+def sort_key(ordered: Iterable[Term], values: OrderValues) -> tuple[Any, ...]:
     """Return what Python sorts by as the database does (text by its UTF-8 bytes)."""
     return tuple(
         _Descending(_bytes(value)) if term.descending else _bytes(value)
-        for term, value in zip(TERMS[level], values, strict=True)
+        for term, value in zip(ordered, values, strict=True)
     )
 
 
 def write_cursor(cursor: Cursor, query: Query, organisation: str) -> str:
     """Return a cursor as text for an address."""
-    body = orjson.dumps([cursor.seen, *cursor.after])
+    body = orjson.dumps([cursor.seen, int(cursor.backward), *cursor.beside])
     return base64.urlsafe_b64encode(_digest(body, query, organisation) + body).decode().rstrip("=")
 
 
@@ -101,25 +171,25 @@ def read_cursor(text: str, query: Query, organisation: str) -> Cursor:
         body = raw[_DIGEST:]
         if raw[:_DIGEST] != _digest(body, query, organisation) or _encoded(raw) != text:
             raise ValueError("the digest differs")
-        seen, *values = orjson.loads(body)
-        kinds = [int if term.name.endswith("_order") else str for term in TERMS[query.level]]
-        if type(seen) is not int or [type(value) for value in values] != kinds:
+        seen, backward, *values = orjson.loads(body)
+        kinds = [int if term.numeric else str for term in terms(query)]
+        if type(seen) is not int or backward not in {0, 1} or [type(value) for value in values] != kinds:
             raise ValueError("the values are of other kinds")
     except (ValueError, TypeError, binascii.Error):
         raise InvalidRequest(
             "the cursor is not one of this search; begin again without it", where="cursor"
         ) from None
-    return Cursor(seen, tuple(values))
+    return Cursor(seen, tuple(values), bool(backward))
 
 
-def order_values(level: Level, row: Any) -> OrderValues:
+def order_values(ordered: Iterable[Term], row: Any) -> OrderValues:
     """Return the order values of a row that has the terms as columns."""
-    return tuple(getattr(row, term.name) for term in TERMS[level])
+    return tuple(getattr(row, term.name) for term in ordered)
 
 
-def order_by(level: Level, columns: sa.FromClause) -> Sequence[sa.ColumnElement[Any]]:
+def order_by(ordered: Iterable[Term], columns: sa.FromClause) -> Sequence[sa.ColumnElement[Any]]:
     """Return the order of results over the columns of a subquery, which are named as the terms."""
-    return [term.order(columns.c[term.name]) for term in TERMS[level]]
+    return [term.order(columns.c[term.name]) for term in ordered]
 
 
 def _encoded(raw: bytes) -> str:
@@ -127,8 +197,8 @@ def _encoded(raw: bytes) -> str:
 
 
 def _digest(body: bytes, query: Query, organisation: str) -> bytes:
-    asked = repr((query.level, query.place, query.keys, organisation)).encode()
-    return hashlib.blake2b(body + asked, digest_size=_DIGEST, person=b"cursor").digest()
+    asked = (query.level, query.place, query.keys, query.either, query.order, organisation)
+    return hashlib.blake2b(body + repr(asked).encode(), digest_size=_DIGEST, person=b"cursor").digest()
 
 
 def _bytes(value: str | int) -> bytes | int:

@@ -22,7 +22,7 @@ from archive.index.engine import Database
 from archive.index.schema import instance_metadata, instances, series, studies
 from archive.index.search_compile import Plan, joined, level_of
 from archive.index.search_match import matches_all
-from archive.index.search_order import TERMS, OrderValues, order_values
+from archive.index.search_order import OrderValues, order_values
 from archive.model.attributes import BY_TAG
 from archive.model.level import Level
 from archive.model.query import DateTimeRange, Empty, Key
@@ -56,7 +56,7 @@ def scan(
         wanted = [row for row in chunk if row.result_id not in matches]
         for row in reader.matching(wanted):
             instance_id = row.row_id if depth is Level.INSTANCE else None
-            found = Found(row.result_id, order_values(plan.level, row), instance_id)
+            found = Found(row.result_id, order_values(plan.terms, row), instance_id)
             matches.setdefault(row.result_id, found)
     return list(matches.values())
 
@@ -83,10 +83,10 @@ def _candidates(database: Database, plan: Plan, depth: Level, scan_limit: int) -
     columns = [
         _IDS[plan.level].label("result_id"),
         _IDS[depth].label("row_id"),
-        *(term.column.label(term.name) for term in TERMS[plan.level]),
+        *(term.column.label(term.name) for term in plan.terms),
     ]
     statement = sa.select(*columns).select_from(tables).where(*conditions)
-    ordered = statement.order_by(*plan.order_by(), _IDS[depth]).limit(scan_limit + 1)
+    ordered = statement.order_by(*plan.order_by(plan.terms), _IDS[depth]).limit(scan_limit + 1)
     with database.read() as connection:
         rows = list(connection.execute(ordered))
     if len(rows) > scan_limit:

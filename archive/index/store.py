@@ -79,13 +79,14 @@ class NewInstance:
 class Written:
     """The verdict on one instance.
 
-    `retired_key` is the object that it replaced, no longer live; `stale`: the study or its series may have
-    values of the replaced version.
+    `retired_key` is the object that it replaced, no longer live, and `retired_size` its bytes; `stale`: the
+    study or its series may have values of the replaced version.
     """
 
     verdict: Verdict
     patient_conflict: bool = False
     retired_key: str | None = None
+    retired_size: int = 0
     stale: bool = False
 
 
@@ -123,11 +124,11 @@ def write(
             uid = each.reading.identity.sop_uid
             if uid in taken:
                 written = Written(Verdict.NEW, parents.conflicts(each.reading))
-                tally.stored(*parents.ids(each.reading), 1)
+                tally.stored(*parents.ids(each.reading), 1, each.size)
             else:
                 written = _meet(connection, organisation, parents, each, keep)
                 if written.verdict is Verdict.REPLACED:
-                    tally.stored(*parents.ids(each.reading), 0)
+                    tally.stored(*parents.ids(each.reading), 0, each.size - written.retired_size)
                     taken[uid] = _instance_id(connection, organisation, uid)
             verdicts[uid] = written
         _insert_parts(connection, batch, taken)
@@ -249,7 +250,7 @@ def _meet(
         )
     )
     conflict, stale = parents.conflicts(new.reading), parents.disagree(new.reading)
-    return Written(Verdict.REPLACED, conflict, retired_key=row.object_key, stale=stale)
+    return Written(Verdict.REPLACED, conflict, row.object_key, row.size, stale)
 
 
 def _instance_id(connection: Connection, organisation: int, uid: str) -> int:

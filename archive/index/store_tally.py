@@ -17,25 +17,27 @@ class Tally:
     """What a request adds to the narrow tables, written once at its end."""
 
     def __init__(self) -> None:
-        self._studies: dict[int, list[int]] = {}  # study id: series, instances
+        self._studies: dict[int, list[int]] = {}  # study id: series, instances, bytes
         self._series: dict[int, int] = {}
 
     def new_series(self, pairs: Iterable[tuple[int, int]]) -> None:
         """Count series that were made: (study id, series id)."""
         for study_id, series_id in pairs:
-            self._studies.setdefault(study_id, [0, 0])[0] += 1
+            self._studies.setdefault(study_id, [0, 0, 0])[0] += 1
             self._series.setdefault(series_id, 0)
 
-    def stored(self, study_id: int, series_id: int, instances_added: int) -> None:
-        """Count instances that were added, none for one that was replaced."""
-        self._studies.setdefault(study_id, [0, 0])[1] += instances_added
+    def stored(self, study_id: int, series_id: int, instances_added: int, bytes_added: int) -> None:
+        """Count what was added; by one that was replaced, no instance and the difference in bytes."""
+        study = self._studies.setdefault(study_id, [0, 0, 0])
+        study[1] += instances_added
+        study[2] += bytes_added
         self._series[series_id] = self._series.get(series_id, 0) + instances_added
 
     def write(self, connection: Connection) -> None:
         """Add all of it to the tables, in the order of their keys."""
         studies = [
-            {"study_id": i, "series": s, "instances": n, "revision": 1}
-            for i, (s, n) in sorted(self._studies.items())
+            {"study_id": i, "series": s, "instances": n, "bytes": size, "revision": 1}
+            for i, (s, n, size) in sorted(self._studies.items())
         ]
         many = [{"series_id": i, "instances": n, "revision": 1} for i, n in sorted(self._series.items())]
         for table, key, rows in ((study_state, "study_id", studies), (series_state, "series_id", many)):

@@ -69,6 +69,23 @@ class Key:
     match: Match
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The attribute of the study that results are ordered by, one of ORDERABLE.
+
+    Studies without a value come last either way, and equal ones by StudyDate and StudyTime, newest first;
+    descending is the reverse of both.
+    """
+
+    tag: str
+    descending: bool = False
+
+
+ORDERABLE = ("00080020", "00100010", "00100020", "00080050", "00081030")
+"""StudyDate, PatientName, PatientID, AccessionNumber, StudyDescription."""
+
+NEWEST_FIRST = Order("00080020", descending=True)
+
 _EVERYWHERE = Place()
 
 
@@ -79,8 +96,10 @@ class Query:
     level: Level
     place: Place = _EVERYWHERE
     keys: tuple[Key, ...] = ()
+    either: tuple[tuple[Key, ...], ...] = ()  # of each group one must match; attributes of the study only
     include: tuple[Path, ...] = ()
     include_all: bool = False
+    order: Order = NEWEST_FIRST
     limit: int = 100
     offset: int = 0
     cursor: str | None = None

@@ -30,10 +30,11 @@ _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _TAGS = re.compile(r"[0-9A-Fa-f]{8}(?:\.[0-9A-Fa-f]{8})*")
 _PARAMETERS = frozenset(
     """
-    accept annotation anonymize bulkdata charset columns contentType cursor emptyvaluematching filter
-    force frameNumber fuzzymatching iccprofile imageQuality includefield limit multiplevaluematching
-    objectUID offset presentationSeriesUID presentationUID quality region requestType rows seriesUID
-    studyUID transferSyntax viewport window windowCenter windowWidth
+    accept accession annotation anonymize bulkdata charset columns contentType cursor description
+    emptyvaluematching filter force frameNumber from fuzzymatching iccprofile id imageQuality includefield
+    limit modality multiplevaluematching name objectUID offset order orderby presentationSeriesUID
+    presentationUID q quality region requestType rows seriesUID studyUID to transferSyntax viewport window
+    windowCenter windowWidth
     """.split()  # noqa: SIM905 a list of forty strings reads worse
 )
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")

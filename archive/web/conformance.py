@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import sys
 
+from archive.dicomweb.attribute_names import keyword_of
 from archive.dicomweb.capabilities import to_markdown
 from archive.dicomweb.media_types import TRANSFER_SYNTAXES
 from archive.imaging.decode import can_decode
+from archive.model.query import ORDERABLE
 from archive.settings import Settings
 from archive.web.errors import STATUSES
 from archive.web.routes import ROWS
@@ -73,7 +75,9 @@ commitment, and users: whoever reaches the archive may do everything.
   `Link` with `rel="next"` leads to the next page; `Warning: 299` tells how many there are still.
   `X-Total-Count` is exact to 10,000 and left out beyond. `limit=0` only counts.
 - Order: StudyDate and StudyTime, newest first, empty ones last, then UID; series and instances
-  within by their numbers, then UIDs.
+  within by their numbers, then UIDs. `orderby` (not in PS3.18) orders studies by {orderable}, or with `-`
+  before it the other way round; empty ones come last, equal ones newest first, under `-` oldest first.
+  Anything else is 400.
 - Names and descriptions are matched without case, identifiers and codes exactly, and UIDs as text. `*`
   and `?` are wildcards in text, nothing else is special, and escaping them in the URL makes no
   difference. `fuzzymatching`: each word of the query begins some word of the name, without accents.
@@ -135,6 +139,7 @@ def page() -> str:
         name: f"{getattr(Settings(), name):,} (`FILMROOM_{name.upper()}`)"
         for name in ("default_limit", "max_limit", "scan_limit", "bulk_threshold", "keep_deleted_days")
     }
+    defaults["orderable"] = ", ".join(keyword_of(tag) for tag in ORDERABLE)
     tables = to_markdown(ROWS).replace("\n## ", "\n### ").removeprefix("## ")
     return "\n".join([_HEAD.format(**defaults), "## Requests\n", f"### {tables}", *_syntaxes(), *_errors()])
 

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from flask import Flask, Response
 
+from archive.dicomweb.attribute_names import keyword_of
 from archive.dicomweb.capabilities import Parameter, Row
 from archive.dicomweb.negotiation import OFFERS, Resource
 from archive.dicomweb.store import BodyKind
+from archive.model.query import ORDERABLE
 from archive.web import bulkdata, capabilities, delete, frames, metadata, reports, retrieve, search, store
 from archive.web.context import ROOT
 
@@ -37,6 +39,11 @@ _SEARCH = (
     Parameter("offset", "Results to skip."),
     Parameter("cursor", "Where to go on, as the Link header of the page before says."),
     *_ACCEPT,
+)
+_ORDER = Parameter(
+    "orderby",
+    "What to order by, with - before it for the opposite order.",
+    tuple(sign + keyword_of(tag) for tag in ORDERABLE for sign in ("", "-")),
 )
 _READ = (200, 304, 400, 404, 406, 410, 503)
 
@@ -86,8 +93,9 @@ def _delete(path: str, text: str) -> Route:
     return Route(Row("DELETE", path, "delete", "none", text, (204, 400, 404, 410, 503)), delete.delete)
 
 
-def _search(path: str, text: str, view: View) -> Route:
-    return _get(path, "search", "10.6", text, view, Resource.SEARCH, _SEARCH, (200, 304, 400, 406, 503))
+def _search(path: str, text: str, view: View, *more: Parameter) -> Route:
+    statuses = (200, 304, 400, 406, 503)
+    return _get(path, "search", "10.6", text, view, Resource.SEARCH, (*_SEARCH, *more), statuses)
 
 
 _STUDY = "/studies/{study}"
@@ -97,7 +105,7 @@ _INSTANCE = "/studies/{study}/series/{series}/instances/{instance}"
 ROUTES: tuple[Route, ...] = (
     _post("/studies", "Store instances."),
     _post(_STUDY, "Store instances of one study; others fail one by one."),
-    _search("/studies", "Find studies.", search.studies),
+    _search("/studies", "Find studies.", search.studies, _ORDER),
     _search("/series", "Find series of all studies.", search.series),
     _search("/instances", "Find instances of all studies.", search.instances),
     _search(f"{_STUDY}/series", "Find series of a study.", search.series),

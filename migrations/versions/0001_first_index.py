@@ -64,6 +64,7 @@ def _studies() -> None:
         sa.Column("patient_name_ideographic", Text, nullable=False, server_default=""),
         sa.Column("patient_name_phonetic", Text, nullable=False, server_default=""),
         sa.Column("patient_name_words", Text, nullable=False, server_default=""),
+        sa.Column("patient_name_order", Text, nullable=False, server_default=""),
         sa.Column("referring_physician_name", Text, nullable=False, server_default=""),
         sa.Column("referring_physician_name_ideographic", Text, nullable=False, server_default=""),
         sa.Column("referring_physician_name_phonetic", Text, nullable=False, server_default=""),
@@ -76,14 +77,12 @@ def _studies() -> None:
         sa.UniqueConstraint("organisation_id", "study_uid", name="uq_studies_organisation_id_study_uid"),
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_studies_accession_number", "studies", ["organisation_id", "accession_number"])
-    op.create_index(
-        "ix_studies_newest",
-        "studies",
-        ["organisation_id", sa.desc("study_date"), sa.desc("study_time"), "study_uid"],
-    )
-    op.create_index("ix_studies_patient_id", "studies", ["organisation_id", "patient_id"])
+    newest: list[Any] = [sa.desc("study_date"), sa.desc("study_time"), "study_uid"]
+    op.create_index("ix_studies_newest", "studies", ["organisation_id", *newest])
+    for column in ("patient_name_order", "patient_id", "accession_number", "study_description"):
+        op.create_index(f"ix_studies_{column}", "studies", ["organisation_id", column, *newest])
     op.create_index("ix_studies_patient_name", "studies", ["organisation_id", "patient_name"])
+    op.create_index("ix_studies_created_at", "studies", ["organisation_id", "created_at"])
     for column in ("patient_name_ideographic", "patient_name_phonetic"):
         filled = sa.text(f"{column} <> ''")
         op.create_index(
@@ -103,6 +102,7 @@ def _studies() -> None:
         ),
         sa.Column("series", sa.BigInteger, nullable=False, server_default="0"),
         sa.Column("instances", sa.BigInteger, nullable=False, server_default="0"),
+        sa.Column("bytes", sa.BigInteger, nullable=False, server_default="0"),
         sa.Column("revision", sa.BigInteger, nullable=False, server_default="0"),
         sa.PrimaryKeyConstraint("study_id", name="pk_study_state"),
     )
