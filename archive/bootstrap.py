@@ -14,10 +14,13 @@ from archive.services.delete import DeleteService
 from archive.services.download import DownloadService
 from archive.services.frames import FramesService
 from archive.services.housekeeping import HousekeepingService
+from archive.services.instance_attributes import InstanceAttributesService
 from archive.services.metadata import MetadataService
+from archive.services.rendered import RenderedService
 from archive.services.retrieve import RetrieveService
 from archive.services.search import SearchService
 from archive.services.store import StoreService
+from archive.services.study_summary import StudySummaryService
 from archive.settings import Settings
 from storage.contract import ObjectStore
 from storage.open import open_store
@@ -40,7 +43,10 @@ class Services:
     retrieve: RetrieveService
     download: DownloadService
     metadata: MetadataService
+    study_summary: StudySummaryService
+    instance_attributes: InstanceAttributesService
     frames: FramesService
+    rendered: RenderedService
     bulkdata: BulkdataService
     delete: DeleteService
     housekeeping: HousekeepingService
@@ -86,7 +92,10 @@ def build(settings: Settings, observe: Observe | None = None) -> Services:
         retrieve=RetrieveService(database, objects, executor, Conversion(objects, frames)),
         download=DownloadService(database),
         metadata=MetadataService(database, objects),
+        study_summary=StudySummaryService(database),
+        instance_attributes=InstanceAttributesService(database, objects),
         frames=frames,
+        rendered=RenderedService(database, objects, frames, sandbox, executor, settings.render_cache),
         bulkdata=BulkdataService(database, objects),
         delete=DeleteService(database, objects, settings),
         housekeeping=HousekeepingService(database, objects, settings),

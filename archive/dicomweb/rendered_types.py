@@ -110,6 +110,8 @@ def choose_single(accept: Sequence[MediaRange], media_types: Sequence[str], what
 
 def _chosen(accept: Sequence[MediaRange], offers: Sequence[Offer], what: str) -> Offer:
     found = best_offer(accept, offers)
+    if not offers:
+        raise not_acceptable_of(offers, f"{what} cannot be rendered here; it can be retrieved as stored")
     if found is None:
         raise not_acceptable_of(offers, f"{what} cannot be rendered as what Accept names")
     return found

@@ -36,7 +36,7 @@ def retrieve(**_: str) -> Response:
     choice = choose_instances(accept(), where.level)
     service = services().retrieve
     if where.level is Level.INSTANCE:
-        return _instance(next(service.instances(who, where)), choice)
+        return send_instance(next(service.instances(who, where)), choice)
     etag = etag_of(service.revision(who, where), str(choice), base_url())
     if not_modified(etag):
         return validated(Response(status=304), etag)
@@ -59,7 +59,8 @@ def retrieve(**_: str) -> Response:
     return validated(response, etag)
 
 
-def _instance(instance: StoredInstance, choice: InstanceChoice) -> Response:
+def send_instance(instance: StoredInstance, choice: InstanceChoice) -> Response:
+    """Answer with one instance."""
     syntax = syntax_of(instance, choice)
     etag = etag_of(instance.sha256, syntax, choice.container.value)
     if not_modified(etag):

@@ -1,0 +1,93 @@
+"""Which instance stands for a series or a study in a thumbnail, and where referenced instances are.
+
+Whatever the number of instances, one row leaves the database.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from archive.index.engine import Database
+from archive.index.records import INSTANCE_COLUMNS, INSTANCE_JOIN, to_instance
+from archive.index.retrieve import at, missing, visible
+from archive.index.schema import instances, series, studies
+from archive.model.instance import StoredInstance
+from archive.model.level import Place
+from archive.model.principal import Principal
+
+_LATER = ("OT", "DOC")
+"""Modalities of series that show a study less well: captured screens and scanned papers."""
+_LAST = ("SEG", "RTDOSE", "PR", "KO", "SR", "REG", "RWV")
+"""Modalities of series that are made from others, and mean little without them."""
+
+_NUMBERED = (sa.func.coalesce(instances.c.instance_number, 2**62), instances.c.sop_uid)
+
+
+def representative_instance(database: Database, principal: Principal, place: Place) -> StoredInstance | None:
+    """Return the instance that stands for a study or a series; None where none has pixels.
+
+    It is the middle one, by instance number, of those with pixels in the series; of a study, in its first
+    series with pixels: acquired images before other ones, those made from images last, then by number. Raise
+    NotFound or Gone where the caller sees nothing at the place.
+    """
+    with database.read() as connection:
+        row = connection.execute(_series_of(connection, principal, place)).first()
+        if row is None:
+            _check_there(connection, principal, place)
+            return None
+        found = _middle(connection, row.id)
+        if found is None:  # deleted between the two statements
+            return None
+        chosen = connection.execute(
+            sa.select(*INSTANCE_COLUMNS).select_from(INSTANCE_JOIN).where(instances.c.id == found)
+        ).first()
+    return None if chosen is None else to_instance(chosen)
+
+
+def _series_of(connection: Connection, principal: Principal, place: Place) -> sa.Select[tuple[int]]:
+    """Return the statement that gives the first series with pixels at a place."""
+    rank = sa.case((series.c.modality.in_(_LAST), 2), (series.c.modality.in_(_LATER), 1), else_=0)
+    pictured = sa.exists().where(instances.c.series_id == series.c.id, instances.c.pixels.is_not(None))
+    return (
+        sa.select(series.c.id)
+        .join(studies)
+        .where(visible(connection, principal), *at(Place(place.study_uid, place.series_uid)), pictured)
+        .order_by(rank, sa.func.coalesce(series.c.series_number, 2**62), series.c.series_uid)
+        .limit(1)
+    )
+
+
+def _middle(connection: Connection, series_id: int) -> int | None:
+    """Return the row id of the middle instance with pixels of a series."""
+    pictured = (instances.c.series_id == series_id, instances.c.pixels.is_not(None))
+    count = connection.scalar(sa.select(sa.func.count()).select_from(instances).where(*pictured)) or 0
+    return connection.scalar(
+        sa.select(instances.c.id)
+        .where(*pictured)
+        .order_by(*_NUMBERED)
+        .offset(max(count - 1, 0) // 2)
+        .limit(1)
+    )
+
+
+def _check_there(connection: Connection, principal: Principal, place: Place) -> None:
+    source = studies if place.series_uid is None else studies.join(series)
+    found = connection.execute(
+        sa.select(sa.literal(1))
+        .select_from(source)
+        .where(visible(connection, principal), *at(Place(place.study_uid, place.series_uid)))
+    ).first()
+    if found is None:
+        raise missing(connection, principal, place)
+
+
+def place_in_study(database: Database, principal: Principal, study_uid: str, sop_uid: str) -> Place | None:
+    """Return where an instance is that another one of the study refers to; None where it is not here."""
+    with database.read() as connection:
+        row = connection.execute(
+            sa.select(series.c.series_uid)
+            .select_from(INSTANCE_JOIN)
+            .where(visible(connection, principal), *at(Place(study_uid, None, sop_uid)))
+        ).first()
+    return None if row is None else Place(study_uid, row.series_uid, sop_uid)

@@ -1,0 +1,143 @@
+"""GET …/rendered of an instance, or of frames of it (PS3.18 10.4.1.1.3).
+
+Studies and series, which are many renderings, are in rendered_series.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+
+from flask import Response, request
+
+from archive import __version__
+from archive.dicomweb.negotiation import Container, Offer
+from archive.dicomweb.rendered import for_media_type, for_presentation_state, parse_rendering
+from archive.dicomweb.rendered_types import Category, choose_one, choose_part
+from archive.dicomweb.uris import frame_url, parse_frames, place_url
+from archive.errors import InvalidRequest, NotFound
+from archive.model.level import Place
+from archive.model.rendering import Rendering
+from archive.services.begun import begun
+from archive.services.rendered import Rendered, Subject
+from archive.web.access_log import note
+from archive.web.caching import etag_of, not_modified, validated
+from archive.web.context import accept, base_url, place, principal, services
+from archive.web.frames import MAX_FRAMES
+from archive.web.streams import Part, multipart_response, ranged_response, single_response
+
+CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
+"""What a stored document may do in the browser: show itself, and nothing else."""
+_PASSIVE = ("image/jpeg", "image/png", "image/gif", "video/", "application/pdf")
+
+
+def rendered(**_: str) -> Response:
+    """Answer with what shows an instance."""
+    where, rendering = place(), parse_rendering(tuple(request.args.items(multi=True)))
+    return one(services().rendered.find(principal(), where), rendering)
+
+
+def one(subject: Subject, rendering: Rendering) -> Response:
+    """Answer with what shows one instance."""
+    offer = choose_one(accept(), services().rendered.media_types(subject), described(subject))
+    return send(subject, offer, checked(subject, rendering, offer))
+
+
+def described(subject: Subject) -> str:
+    """Say what an instance is, for those who asked for something else."""
+    return f"{subject.category.value} stored in {subject.instance.transfer_syntax_uid}"
+
+
+def checked(subject: Subject, rendering: Rendering, offer: Offer) -> Rendering:
+    """Return a rendering in the form that has been chosen; raise InvalidRequest where it cannot be had so."""
+    if subject.category is Category.STATE:
+        for_presentation_state(rendering)
+    return for_media_type(rendering, offer.media_type)
+
+
+def send(subject: Subject, offer: Offer, rendering: Rendering, frame: int | None = None) -> Response:
+    """Answer with an instance, or a frame of it, in a form that has been chosen."""
+    etag = etag_of(subject.instance.sha256, __version__, str(offer), repr(rendering), str(frame), base_url())
+    if not_modified(etag):
+        return validated(Response(status=304), etag)
+    note(rendered=offer.media_type)
+    if frame is None and subject.category is Category.VIDEO:
+        return validated(_video(subject, offer, etag), etag)
+    service = services().rendered
+    made = (
+        service.rendered(subject, rendering) if frame is None else service.picture(subject, frame, rendering)
+    )
+    if offer.container is Container.MULTIPART:
+        response = multipart_response(offer.media_type, (part(subject.place, made, frame),))
+    else:
+        response = ranged_response(
+            content_type(made.media_type), len(made.data), etag, partial(_slice, made.data)
+        )
+    return validated(protected(response, made.media_type), etag)
+
+
+def protected(response: Response, media_type: str) -> Response:
+    """Forbid a document from a stored object whatever it might try in a browser."""
+    if not media_type.startswith(_PASSIVE):
+        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    return response
+
+
+def content_type(media_type: str) -> str:
+    """Name the characters of a text."""
+    return f"{media_type}; charset=utf-8" if media_type.startswith("text/") else media_type
+
+
+def _slice(data: bytes, start: int, length: int) -> Iterable[bytes]:
+    return (data[start : start + length],)
+
+
+def part(where: Place, made: Rendered, frame: int | None = None) -> Part:
+    """Return a rendering as one of several, with its own address."""
+    base = base_url()
+    address = place_url(base, where) if frame is None else frame_url(base, where, frame)
+    return Part(content_type(made.media_type), (made.data,), f"{address}/rendered", len(made.data))
+
+
+def _video(subject: Subject, offer: Offer, etag: str) -> Response:
+    """Answer with the stream as it is stored, or with the range of it that players ask for."""
+    service = services()
+    found = service.rendered.video(subject)
+    if offer.container is Container.MULTIPART or found is None:
+        pieces = service.rendered.video_pieces(subject)
+        if offer.container is Container.SINGLE:
+            return single_response(offer.media_type, pieces, None)
+        where = f"{place_url(base_url(), subject.place)}/rendered"
+        return multipart_response(offer.media_type, (Part(offer.media_type, pieces, where),))
+    read = partial(service.frames.read_span, found.span)
+    return ranged_response(offer.media_type, found.length, etag, read)
+
+
+def rendered_frames(**_: str) -> Response:
+    """Answer with frames of an instance, in the order of the list."""
+    where, rendering = place(), parse_rendering(tuple(request.args.items(multi=True)))
+    numbers = parse_frames((request.view_args or {})["frames"])
+    if len(numbers) > MAX_FRAMES:
+        raise InvalidRequest(f"more than {MAX_FRAMES} frames in one request", where="frames")
+    service = services().rendered
+    subject = service.find(principal(), where)
+    for number in numbers:
+        if number > subject.pixels.frames:
+            raise NotFound(f"frame {number} does not exist: {where} has {subject.pixels.frames}")
+    media_types = service.frame_media_types(subject)
+    if len(numbers) == 1:
+        offer = choose_one(accept(), media_types, f"a frame of {described(subject)}")
+        return send(subject, offer, for_media_type(rendering, offer.media_type), numbers[0])
+    offer = choose_part(accept(), media_types, f"frames of {described(subject)}")
+    return _send_frames(subject, offer, for_media_type(rendering, offer.media_type), numbers)
+
+
+def _send_frames(subject: Subject, offer: Offer, rendering: Rendering, numbers: Sequence[int]) -> Response:
+    etag = etag_of(subject.instance.sha256, __version__, repr(rendering), str(numbers), base_url())
+    if not_modified(etag):
+        return validated(Response(status=304), etag)
+    note(rendered=offer.media_type, parts=len(numbers))
+    service = services().rendered
+    pictures = service.each(partial(service.picture, subject, number, rendering) for number in numbers)
+    parts = (part(subject.place, made, number) for number, made in zip(numbers, pictures, strict=True))
+    return validated(multipart_response(offer.media_type, begun(parts)), etag)
