@@ -49,6 +49,16 @@ def element(tag: int, vr: str, value: bytes) -> bytes:
     return header(tag, vr, len(value)) + value
 
 
+def item(elements: bytes) -> bytes:
+    """Return an item of elements."""
+    return ITEM + elements + ITEM_END
+
+
+def sequence(tag: int, items: bytes) -> bytes:
+    """Return a sequence element of items."""
+    return header(tag, "SQ", UNDEFINED) + items + SEQUENCE_END
+
+
 def file_meta(sop_class_uid: str, sop_uid: str, transfer_syntax_uid: str) -> bytes:
     """Return preamble, prefix and file meta group of a file that Filmroom writes."""
     group = b"".join(
