@@ -28,12 +28,14 @@ _FULL = ("YBR_FULL", "YBR_FULL_422", "YBR_ICT")
 _PARTIAL = ("YBR_PARTIAL_422", "YBR_PARTIAL_420")
 
 
-def draw_colour(native: bytes, pixels: Pixels, bits: Bits, photometric: str) -> NDArray[np.uint8]:
+def draw_colour(native: bytes, pixels: Pixels, bits: Bits | None, photometric: str) -> NDArray[np.uint8]:
     """Return rows x columns x 3; raise NotDecodable for a kind of colour that cannot be drawn."""
     if pixels.samples_per_pixel != 3:
         raise NotDecodable(f"Samples per Pixel is {pixels.samples_per_pixel}, which cannot be drawn")
     if photometric not in (*_RGB, *_FULL, *_PARTIAL):
         raise NotDecodable(f"Photometric Interpretation is {photometric}, which cannot be drawn")
+    if bits is None:
+        raise NotDecodable(f"Samples per Pixel is {pixels.samples_per_pixel}: float pixels have one")
     cells = _halved(native, pixels) if photometric in _HALF_CHROMA else None
     levels = _eight(cells_of(native, pixels) if cells is None else cells, bits)
     if photometric in _RGB:
@@ -58,8 +60,6 @@ def _halved(native: bytes, pixels: Pixels) -> Array | None:
 
 def _eight(cells: Array, bits: Bits) -> NDArray[np.uint8]:
     """Return samples of any depth as 0 … 255; signed ones, which no IOD has, count from their least."""
-    if cells.dtype.kind == "f":
-        raise NotDecodable("float colour cannot be drawn")
     if cells.itemsize == 1 and bits.stored == 8 and not bits.signed:
         return np.ascontiguousarray(cells)
     if cells.itemsize <= 2:

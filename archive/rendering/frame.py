@@ -15,23 +15,25 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from pydicom.dataset import Dataset
 
 from archive.errors import NotDecodable
 from archive.model.instance import Pixels
-from archive.model.rendering import Rendering
+from archive.model.rendering import Rendering, Window
 from archive.rendering.annotate import annotate
 from archive.rendering.attributes import integer
 from archive.rendering.colour import draw_colour
 from archive.rendering.functional_groups import Frame
 from archive.rendering.geometry import aspect_of, check_memory, draw_part, place
-from archive.rendering.grey import Overrides, draw_grey, make_recipe
+from archive.rendering.grey import Overrides, draw_grey, make_recipe, window_of_data
 from archive.rendering.icc import in_colour_space
 from archive.rendering.output import Picture, encode_picture
 from archive.rendering.overlays import burn, read_overlays
 from archive.rendering.palette import has_palette, is_supplemental, read_palette
 from archive.rendering.segmentation import draw_segments, is_segmentation
 from archive.rendering.stored import FLOAT_TAGS, Bits, bits_of, cells_of
+from archive.rendering.video import video_picture
 
 Array = NDArray[Any]
 
@@ -55,14 +57,49 @@ def render_frame(
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom converts values when asked for them, and warns of bad ones
-        check_memory(pixels, len(native))
-        one = Frame(ds, frame)
-        placement = place(pixels.columns, pixels.rows, aspect_of(one), rendering)
-        drawn = draw(one, native, pixels, photometric, rendering)
-        image = draw_part(drawn.levels, placement, smooth=drawn.smooth)
-        image, profile = in_colour_space(image, one, rendering.icc_profile)
-        image = annotate(image, one, rendering.annotations)
+        image, profile = draw_image(ds, frame, native, pixels, rendering, photometric)
         return encode_picture(image, rendering.media_type, quality=rendering.quality, profile=profile)
+
+
+def render_video_frame(
+    ds: Dataset, frame: int, stream: bytes, pixels: Pixels, rendering: Rendering
+) -> Picture:
+    """Return a picture of a frame of a video; `stream` is its stored value, at least up to that frame.
+
+    Raise as render_frame does, and NotDecodable where PyAV is not installed.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        levels = video_picture(stream, pixels, frame)
+        image, profile = _finished(Frame(ds, frame), Drawn(levels), rendering)
+        return encode_picture(image, rendering.media_type, quality=rendering.quality, profile=profile)
+
+
+def draw_image(
+    ds: Dataset, frame: int, native: bytes, pixels: Pixels, rendering: Rendering, photometric: str
+) -> tuple[Image.Image, bytes | None]:
+    """Return the picture that render_frame encodes, grey or RGB, and the ICC profile that goes with it."""
+    check_memory(pixels, len(native))
+    one = Frame(ds, frame)
+    return _finished(one, draw(one, native, pixels, photometric, rendering), rendering)
+
+
+def data_window(ds: Dataset, frame: int, native: bytes, pixels: Pixels, photometric: str) -> Window | None:
+    """Return the window that a grey frame gets of its data; None for one that has its own, or needs none."""
+    one = Frame(ds, frame)
+    coloured = photometric == "PALETTE COLOR" or is_segmentation(ds)
+    if pixels.samples_per_pixel > 1 or coloured:
+        return None
+    return window_of_data(cells_of(native, pixels), one, _bits(one, pixels))
+
+
+def _finished(frame: Frame, drawn: Drawn, rendering: Rendering) -> tuple[Image.Image, bytes | None]:
+    """Cut out, size, turn, convert and annotate a drawn frame."""
+    rows, columns = drawn.levels.shape[:2]
+    placement = place(columns, rows, aspect_of(frame), rendering)
+    image = draw_part(drawn.levels, placement, smooth=drawn.smooth)
+    image, profile = in_colour_space(image, frame, rendering.icc_profile)
+    return annotate(image, frame, rendering.annotations), profile
 
 
 def draw(frame: Frame, native: bytes, pixels: Pixels, photometric: str, rendering: Rendering) -> Drawn:
@@ -72,7 +109,7 @@ def draw(frame: Frame, native: bytes, pixels: Pixels, photometric: str, renderin
         planes = read_overlays(frame.ds, frame.number, levels, None)
         return Drawn(burn(_writable(levels), planes))
     cells = cells_of(native, pixels)
-    bits = None if pixels.tag in FLOAT_TAGS else _bits(frame, pixels)
+    bits = _bits(frame, pixels)
     levels, smooth = _single(cells, frame, pixels, bits, photometric, rendering)
     return Drawn(burn(levels, read_overlays(frame.ds, frame.number, cells, bits)), smooth)
 
@@ -102,8 +139,9 @@ def _with_colours(levels: NDArray[np.uint8], cells: Array, ds: Dataset, bits: Bi
     return np.where(coloured[..., None], palette.draw(cells, bits), levels[..., None])
 
 
-def _bits(frame: Frame, pixels: Pixels) -> Bits:
-    return bits_of(pixels, integer(frame.ds, "HighBit", -1))
+def _bits(frame: Frame, pixels: Pixels) -> Bits | None:
+    """Return where the stored values lie in their cells, None for floats."""
+    return None if pixels.tag in FLOAT_TAGS else bits_of(pixels, integer(frame.ds, "HighBit", -1))
 
 
 def _writable(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -11,8 +11,10 @@ from types import MappingProxyType
 from typing import Any
 
 from archive.imaging.decode import decode_frame
+from archive.imaging.encode import transcode_frame
 from archive.model.instance import Pixels
 from archive.sandbox.messages import Answer
+from archive.sandbox.render import animate, render
 
 Task = Callable[[dict[str, Any], list[bytes]], Answer]
 
@@ -23,4 +25,16 @@ def decode(options: dict[str, Any], blobs: list[bytes]) -> Answer:
     return {}, [decode_frame(blobs[0], options["syntax"], pixels, options["frame"])]
 
 
-TASKS: Mapping[str, Task] = MappingProxyType({"decode": decode})
+def transcode(options: dict[str, Any], blobs: list[bytes]) -> Answer:
+    """Compress a stored frame to another syntax: {syntax, target, pixels, frame}, [stored] -> {}, [encoded].
+
+    A native frame is given little endian, beginning on a byte.
+    """
+    pixels = Pixels(**options["pixels"])
+    value = transcode_frame(blobs[0], options["syntax"], options["target"], pixels, options["frame"])
+    return {}, [value]
+
+
+TASKS: Mapping[str, Task] = MappingProxyType(
+    {"decode": decode, "transcode": transcode, "render": render, "animate": animate}
+)

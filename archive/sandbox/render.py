@@ -1,0 +1,99 @@
+"""The tasks that make pictures: a stored frame, or several, decoded and rendered in one step.
+
+Owns the form of their options and the heads that a child keeps: the last few that it parsed, by their bytes,
+since a series is looked at frame after frame. Leaves pictures to archive/rendering/ and decoding to
+archive/imaging/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from pydicom.dataset import Dataset
+
+from archive.dicom.frame_index import is_video
+from archive.imaging.decode import decode_frame, decoded_attributes
+from archive.model.instance import Pixels
+from archive.model.rendering import Region, Rendering, Viewport, Window
+from archive.rendering.animate import render_frames
+from archive.rendering.frame import render_frame, render_video_frame
+from archive.rendering.header import read_head
+from archive.rendering.output import Picture
+from archive.sandbox.messages import Answer
+
+_KEPT_HEADS = 8
+_LONGEST_KEPT = 2**20  # bytes; parsed ones take about ten times as much
+
+_PHOTOMETRIC = "00280004"
+
+
+def render(options: dict[str, Any], blobs: list[bytes]) -> Answer:
+    """Render a frame: {syntax, pixels, frame, rendering}, [head, stored] -> {media_type, …}, [picture].
+
+    `syntax` is that of the stored frame, `rendering` the fields of a Rendering. For video `stored` is the
+    value of the stream, at least up to the frame.
+    """
+    pixels, syntax = Pixels(**options["pixels"]), options["syntax"]
+    rendering, ds = rendering_of(options["rendering"]), head_of(blobs[0], syntax)
+    if is_video(syntax):
+        return _answer(render_video_frame(ds, options["frame"], blobs[1], pixels, rendering))
+    native = _native(blobs[1], syntax, pixels, options["frame"])
+    return _answer(
+        render_frame(ds, options["frame"], native, pixels, rendering, _photometric(pixels, syntax))
+    )
+
+
+def animate(options: dict[str, Any], blobs: list[bytes]) -> Answer:
+    """Render frames as a moving picture: {syntax, pixels, frames, rendering}, [head, stored, …] -> as render.
+
+    `frames` are the numbers of the stored frames, in their order.
+    """
+    pixels, syntax, frames = Pixels(**options["pixels"]), options["syntax"], options["frames"]
+    rendering, ds = rendering_of(options["rendering"]), head_of(blobs[0], syntax)
+    stored = dict(zip(frames, blobs[1:], strict=True))
+    return _answer(
+        render_frames(
+            ds,
+            frames,
+            lambda frame: _native(stored[frame], syntax, pixels, frame),
+            pixels,
+            rendering,
+            _photometric(pixels, syntax),
+        )
+    )
+
+
+def rendering_of(fields: Mapping[str, Any]) -> Rendering:
+    """Return the Rendering whose fields, by dataclasses.asdict, have been through JSON."""
+    nested = {"viewport": Viewport, "region": Region, "window": Window}
+    values = {
+        name: nested[name](**value) if name in nested and value is not None else value
+        for name, value in fields.items()
+    }
+    return Rendering(**{**values, "annotations": tuple(values.get("annotations", ()))})
+
+
+def head_of(data: bytes, syntax: str) -> Dataset:
+    """Return a parsed head, kept for the next frame of the same instance."""
+    return _kept(data, syntax) if len(data) <= _LONGEST_KEPT else read_head(data, syntax)
+
+
+@lru_cache(maxsize=_KEPT_HEADS)
+def _kept(data: bytes, syntax: str) -> Dataset:
+    return read_head(data, syntax)
+
+
+def _native(stored: bytes, syntax: str, pixels: Pixels, frame: int) -> bytes:
+    return decode_frame(stored, syntax, pixels, frame) if pixels.encapsulated else stored
+
+
+def _photometric(pixels: Pixels, syntax: str) -> str:
+    stored = pixels.photometric_interpretation
+    return decoded_attributes(pixels, syntax).get(_PHOTOMETRIC, stored) if pixels.encapsulated else stored
+
+
+def _answer(picture: Picture) -> Answer:
+    described = {"media_type": picture.media_type, "width": picture.width, "height": picture.height}
+    return described, [picture.data]
