@@ -1,0 +1,32 @@
+"""Where pages lead beside each other: to DICOMweb resources, and to the viewer where it is installed.
+
+All of it stands below whatever path a proxy puts before the archive.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from flask import request, url_for
+
+from archive.dicomweb.uris import place_url
+from archive.model.level import Place
+from archive.viewer.folder import installed
+from archive.web.context import ROOT, services
+
+
+def dicomweb(path: str) -> str:
+    """Return the address of a path below the DICOMweb root, on the host that the page came from."""
+    return quote(request.script_root) + ROOT + path
+
+
+def resource(place: Place) -> str:
+    """Return the address of a study, a series or an instance."""
+    return place_url(dicomweb(""), place)
+
+
+def viewer(study_uid: str) -> str | None:
+    """Return the address of a study in the viewer, or None where no viewer is installed."""
+    if installed(services().settings) is None:
+        return None
+    return url_for("viewer.viewer", path="viewer", StudyInstanceUIDs=study_uid)
