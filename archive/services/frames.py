@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 
 from archive.errors import NotDecodable, NotFound
 from archive.imaging import decode, encapsulated, native
+from archive.imaging.encode import refusal
 from archive.imaging.runs import Range, Run, join_ranges
 from archive.index.engine import Database
 from archive.index.frames import instance_with_block, more_blocks
@@ -93,14 +94,27 @@ class FramesService:
             yield from self.stored(found)
             return
         decode.check_decodable(found.pixels, found.instance.transfer_syntax_uid, found.numbers[0])
-        calls = self._calls(found)
+        yield from self._made(found, "decode", {})
+
+    def transcoded(self, found: Found, target: str) -> Iterator[Frame]:
+        """Give the frames compressed to a transfer syntax (archive/imaging/encode.py), as `decoded` does.
+
+        Raise NotDecodable for what cannot be decoded, or not be compressed so.
+        """
+        reason = refusal(target, found.pixels, found.instance.transfer_syntax_uid)
+        if reason is not None:
+            raise NotDecodable(reason)
+        yield from self._made(found, "transcode", {"target": target})
+
+    def _made(self, found: Found, task: str, options: Mapping[str, str]) -> Iterator[Frame]:
+        calls = self._calls(found, options)
         if len(found.numbers) == 1:  # at once, in this thread
-            ((options, blobs),) = calls
-            _, (value,) = self.sandbox.run("decode", options, *blobs)
+            ((call, blobs),) = calls
+            _, (value,) = self.sandbox.run(task, call, *blobs)
             yield Frame(found.numbers[0], len(value), (value,))
             return
-        with closing(self.sandbox.run_each("decode", calls, size=found.pixels.frame_length)) as decoded:
-            for number, (_, (value,)) in zip(found.numbers, decoded, strict=True):
+        with closing(self.sandbox.run_each(task, calls, size=found.pixels.frame_length)) as made:
+            for number, (_, (value,)) in zip(found.numbers, made, strict=True):
                 yield Frame(number, len(value), (value,))
 
     def span(self, found: Found) -> Span | None:
@@ -126,9 +140,10 @@ class FramesService:
             keep=length,
         )
 
-    def _calls(self, found: Found) -> Iterator[Call]:
-        """Read each frame and say how it is to be decoded."""
-        common = {"syntax": found.instance.transfer_syntax_uid, "pixels": asdict(found.pixels)}
+    def _calls(self, found: Found, options: Mapping[str, str]) -> Iterator[Call]:
+        """Read each frame and say what it is."""
+        syntax = found.instance.transfer_syntax_uid
+        common = {"syntax": syntax, "pixels": asdict(found.pixels), **options}
         for frame in self.stored(found):
             if frame.length is None or frame.length > decode.MAX_FRAME_LENGTH:
                 raise NotDecodable(f"frame {frame.number} is too long to be decoded; ask for it as stored")

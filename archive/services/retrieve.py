@@ -66,8 +66,9 @@ class RetrieveService:
     ) -> Iterator[Body]:
         """Give instances in the transfer syntax that `syntax_of` chooses for each.
 
-        The stored one means byte for byte; the other one there is is Explicit VR Little Endian. An instance
-        whose first frame cannot be decoded goes as stored where that is allowed, else raises NotDecodable.
+        The stored one means byte for byte; others are Explicit VR Little Endian and those of ENCODERS
+        (archive/imaging/encode.py). An instance whose first frame cannot be made goes as stored where that is
+        allowed, else raises NotDecodable.
         """
         ahead: deque[tuple[StoredInstance, str, Future[bytes] | None]] = deque()
         try:
@@ -97,7 +98,7 @@ class RetrieveService:
             return Body(instance, syntax, instance.size, (future.result(),))
         if syntax != instance.transfer_syntax_uid:
             try:
-                return Body(instance, syntax, None, self.conversion.explicit_little_endian(instance))
+                return Body(instance, syntax, None, self.conversion.converted(instance, syntax))
             except NotDecodable:
                 if not stored_if_broken:
                     raise
