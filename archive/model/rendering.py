@@ -34,7 +34,7 @@ class Viewport:
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """The part of the image that is shown, as fractions from 0 to 1 of it (WADO-URI, PS3.18 9.4.1.2.8)."""
+    """The part of the image that is shown, as fractions from 0 to 1 of it (WADO-URI, PS3.18 9.5.1.2.5)."""
 
     left: float
     top: float

@@ -14,7 +14,18 @@ from archive.dicomweb.capabilities import Parameter, Row
 from archive.dicomweb.negotiation import OFFERS, Resource
 from archive.dicomweb.store import BodyKind
 from archive.model.query import ORDERABLE
-from archive.web import bulkdata, capabilities, delete, frames, metadata, reports, retrieve, search, store
+from archive.web import (
+    bulkdata,
+    capabilities,
+    delete,
+    frames,
+    metadata,
+    rendered_routes,
+    reports,
+    retrieve,
+    search,
+    store,
+)
 from archive.web.context import ROOT
 
 if TYPE_CHECKING:
@@ -173,6 +184,7 @@ ROUTES: tuple[Route, ...] = (
         )
         for path, what in ((_STUDY, "a study"), (_SERIES, "a series"), (_INSTANCE, "an instance"))
     ),
+    *(Route(row, view) for row, view in rendered_routes.TABLE),
     _delete(_STUDY, "Delete a study."),
     _delete(_SERIES, "Delete a series."),
     _delete(_INSTANCE, "Delete an instance."),
@@ -199,6 +211,15 @@ def install(app: Flask) -> None:
             methods=["OPTIONS"],
             provide_automatic_options=False,
         )
+    row, view = rendered_routes.WADO_URI
+    app.add_url_rule(row.path, "WADO-URI", view, methods=["GET"], provide_automatic_options=False)
+    app.add_url_rule(
+        row.path,
+        "OPTIONS WADO-URI",
+        capabilities.capabilities((row,), row.path, below=""),
+        methods=["OPTIONS"],
+        provide_automatic_options=False,
+    )
     app.add_url_rule("/api/requests/<request>", view_func=reports.report, endpoint="request report")
     app.wsgi_app = _single_slashes(app.wsgi_app)  # type: ignore[method-assign, assignment] # Flask's own way
 
