@@ -51,7 +51,7 @@ def _expanded(law: str) -> Floats:
 _COMPANDED = {"MB": _expanded("MB"), "AB": _expanded("AB")}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Channel:
     """One channel: `scale` and `offset` turn its samples into `unit`.
 
@@ -85,7 +85,7 @@ class Channel:
         return _MILLIVOLTS.get(self.unit) if self.calibrated else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Group:
     """Channels that were sampled together: `rate` in samples a second, `length` in samples."""
 

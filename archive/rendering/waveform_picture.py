@@ -220,31 +220,30 @@ class _PaperLayout:
                 zero = self._draw_row(
                     row, (left, top, heights[at]), points_of(row.channel, start, stop, width)
                 )
-                if not at:
-                    self._draw_pulse(left, zero)
                 top += heights[at]
+        self._draw_pulse(sheet.y + heights[0] / 2)
         sheet.y += total + 2
 
-    def _draw_row(self, row: _Row, place: tuple[float, float, float], points: Floats) -> float:
-        """Draw one lead at (left, top, height); return where its middle is."""
+    def _draw_row(self, row: _Row, place: tuple[float, float, float], points: Floats) -> None:
+        """Draw one lead at (left, top, height)."""
         left, top, height = place
         gain = self._gain * self._millivolts(row)
         zero = top + (height - gain * (row.above + row.below)) / 2 + gain * row.above
         y = zero - (points[:, 1] - row.middle) * gain
         self._sheet.add(Trace(np.column_stack((left + points[:, 0], y))))
-        self._sheet.add(Label(left - LEFT + MARGIN, zero + 1.2, row.channel.name[:12], 3.8, "strong"))
-        return zero
+        self._sheet.add(_name(row.channel, left - LEFT + MARGIN, zero + 1.2))
 
     def _height(self, row: _Row) -> float:
         reach = self._gain * self._millivolts(row) * (row.above + row.below) + 3
         return min(max(reach, _LOWEST), _TALLEST + 3)
 
-    def _draw_pulse(self, left: float, zero: float) -> None:
-        """Draw the calibration mark before a lead: one millivolt for a fifth of a second."""
+    def _draw_pulse(self, middle: float) -> None:
+        """Draw the calibration mark before the first lead: one millivolt for a fifth of a second."""
         if not self._calibrated:
             return
         steps = ((0.0, 0.0), (0.5, 0.0), (0.5, self._gain), (5.5, self._gain), (5.5, 0.0), (6.0, 0.0))
-        points = np.array([(left - 6.5 + x, zero - height) for x, height in steps])
+        foot = middle + self._gain / 2
+        points = np.array([(LEFT - 6.5 + x, foot - height) for x, height in steps])
         self._sheet.add(Trace(points, "pulse"))
 
 
@@ -257,7 +256,7 @@ class _ChartLayout:
         self._channels = channels
         least = max(round(10 * group.rate), _CHART_SAMPLES)
         self._strip = group.length if whole else min(group.length, least)
-        self._band = 28.0 if len(channels) <= 8 else 16.0
+        self._band = 32.0 if len(channels) <= 8 else 18.0
         fitting = max(1, int(1500 / (self._band * len(channels))))
         self._strips = min(math.ceil(group.length / self._strip), MOST_STRIPS, fitting)
 
@@ -284,7 +283,7 @@ class _ChartLayout:
 
     def _draw_band(self, channel: Channel, start: int, stop: int, width: float) -> None:
         sheet = self._sheet
-        top, height = sheet.y + 1, self._band - 3
+        top, height = sheet.y + 4.5, self._band - 7
         points = points_of(channel, start, stop, width)
         known = points[np.isfinite(points[:, 1]), 1]
         low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
@@ -316,6 +315,12 @@ def _time_axis(sheet: _Sheet, start: float, seconds: float, top: float) -> None:
     sheet.y += 5
 
 
+def _name(channel: Channel, x: float, y: float) -> Label:
+    """Return the name of a channel, in letters so small that it ends before the calibration mark."""
+    name = channel.name[:16]
+    return Label(x, y, name, round(min(3.8, 15.0 / len(name)), 2), "strong")
+
+
 def _overview(sheet: _Sheet, group: Group, channels: Sequence[Channel]) -> None:
     """Draw the whole of a long recording, one low band a channel."""
     sheet.line(f"All of it, {duration_words(group.duration)}; the first of it larger below", 3.2, "soft")
@@ -327,7 +332,7 @@ def _overview(sheet: _Sheet, group: Group, channels: Sequence[Channel]) -> None:
         low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
         y = sheet.y + (high - points[:, 1]) * ((height - 1) / ((high - low) or 1))
         sheet.add(Trace(np.column_stack((LEFT + points[:, 0], y))))
-        sheet.add(Label(MARGIN, sheet.y + height / 2 + 1, channel.name[:12], 3.2, "strong"))
+        sheet.add(_name(channel, MARGIN, sheet.y + height / 2 + 1))
         sheet.y += height
     _time_axis(sheet, 0.0, group.duration, top)
 
