@@ -17,9 +17,9 @@ from flask import Blueprint, Flask, Response, current_app, render_template, requ
 from archive import __version__
 from archive.web.access_log import request_id
 from archive.web.context import ROOT
-from archive.web.pages import assets, find, status, words
+from archive.web.pages import assets, attributes, find, look, status, study, upload, words
 
-PAGES: tuple[ModuleType, ...] = (find, status)
+PAGES: tuple[ModuleType, ...] = (find, study, attributes, look, upload, status)
 
 _FOLDER = Path(__file__).parent.parent
 _MACHINES = (ROOT, "/api", "/wado", "/viewer", "/live", "/ready", "/metrics", "/static")
