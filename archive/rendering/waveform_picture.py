@@ -29,7 +29,7 @@ MOST_STRIPS = 6
 _GAINS = (GAIN, 5.0, 2.5, 1.0)
 _TALLEST, _LOWEST = 60.0, 15.0  # of a row of an ECG
 _FINEST = 0.05  # millimetres: what lies closer is drawn by its extremes
-_CHART_SAMPLES = 5000  # a strip of a chart has at least so many, where there are as many
+_CHART_SAMPLES = 2500  # a strip of a chart has at least so many, where there are as many
 _BLOCK = 2**20  # samples that are converted at a time
 
 _WAVEFORM = "1.2.840.10008.5.1.4.1.1.9"
@@ -217,9 +217,7 @@ class _PaperLayout:
             left, top = LEFT + column * (LEFT + paper), sheet.y
             sheet.add(Grid(left, top, paper, total))
             for at, row in enumerate(self._rows[column * high : (column + 1) * high]):
-                zero = self._draw_row(
-                    row, (left, top, heights[at]), points_of(row.channel, start, stop, width)
-                )
+                self._draw_row(row, (left, top, heights[at]), points_of(row.channel, start, stop, width))
                 top += heights[at]
         self._draw_pulse(sheet.y + heights[0] / 2)
         sheet.y += total + 2
@@ -299,7 +297,11 @@ class _ChartLayout:
         unit = channel.unit_name if channel.calibrated else "as stored"
         sheet.add(
             Label(
-                LEFT + 1, top + 2.8, joined((channel.name, f"({unit})" if unit else ""), " "), 3.2, "strong"
+                LEFT + 1,
+                sheet.y + 3.4,
+                joined((channel.name, f"({unit})" if unit else ""), " "),
+                3.2,
+                "strong",
             )
         )
         sheet.y += self._band
@@ -307,7 +309,7 @@ class _ChartLayout:
 
 def _time_axis(sheet: _Sheet, start: float, seconds: float, top: float) -> None:
     """Draw the axis of time below what begins at `top`."""
-    for tick in ticks(start, start + seconds, 10):
+    for tick in time_ticks(start, start + seconds):
         x = LEFT + (tick - start) / seconds * WIDTH
         sheet.add(Line(x, top, x, sheet.y, "grid"))
         sheet.add(Label(x, sheet.y + 3, duration_words(tick), 2.6, "soft", "middle"))
@@ -335,6 +337,18 @@ def _overview(sheet: _Sheet, group: Group, channels: Sequence[Channel]) -> None:
         sheet.add(_name(channel, MARGIN, sheet.y + height / 2 + 1))
         sheet.y += height
     _time_axis(sheet, 0.0, group.duration, top)
+
+
+_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 14_400, 21_600, 43_200)
+
+
+def time_ticks(start: float, stop: float) -> list[float]:
+    """Return round moments between two, in seconds: minutes and hours where it is long."""
+    span = stop - start
+    step = next((each for each in _STEPS if span / each <= 12), 86_400)
+    if span < 10 or span / step > 20:
+        return ticks(start, stop, 10)
+    return [float(at * step) for at in range(math.ceil(start / step), math.floor(stop / step) + 1)]
 
 
 def ticks(low: float, high: float, most: int) -> list[float]:
