@@ -1,21 +1,19 @@
 """What is sent for what a client accepts (PS3.18 8.7): tables of offers, and the choice among them.
 
 The order of preference is the client's q, then how specific the range is, then the client's order, then ours.
-Whether a codec exists is the caller's knowledge: `targets` are the transfer syntaxes it can encode to.
+What of an instance fits the choice, given how it is stored, is found by matching.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import groupby
 
 from archive.dicomweb.headers import MediaRange, is_utf8
 from archive.dicomweb.media_types import (
-    BY_UID,
-    DEFAULT_SYNTAX,
     DICOM,
-    EXPLICIT_LITTLE,
     FRAME_MEDIA_TYPES,
     JSON,
     MULTIPART,
@@ -24,8 +22,6 @@ from archive.dicomweb.media_types import (
     WADL,
     XML,
     ZIP,
-    TransferSyntax,
-    transfer_syntax,
 )
 from archive.errors import NotAcceptable
 from archive.model.level import Level
@@ -33,8 +29,6 @@ from archive.model.level import Level
 AS_STORED = "*"
 UNNAMED = ""
 """In place of a transfer syntax: the client names none, so the default of PS3.18 8.7.3 holds."""
-
-MAX_NATIVE = 2**32 - 2  # the longest value of Pixel Data in Explicit VR Little Endian (PS3.5 7.1.1)
 
 
 class Container(Enum):
@@ -109,7 +103,7 @@ def not_acceptable_of(offers: Sequence[Offer], message: str) -> NotAcceptable:
     return NotAcceptable(message, offered=tuple(str(offer) for offer in offers))
 
 
-def _fits(pattern: str, name: str) -> int | None:
+def fits(pattern: str, name: str) -> int | None:
     """Return how specific a range of media types is that a name fits (3 the name, 1 anything), or None."""
     if pattern == name:
         return 3
@@ -140,7 +134,7 @@ def _specificity(accepted: MediaRange, offer: Offer) -> int | None:
     charset = accepted.media.get("charset")
     if charset is not None and offer.media_type in {JSON, XML} and not is_utf8(charset):
         return None
-    return _fits(pattern, offer.media_type)
+    return fits(pattern, offer.media_type)
 
 
 def _ranges_for(accept: Sequence[MediaRange], offer: Offer) -> list[tuple[int, MediaRange]]:
@@ -181,10 +175,15 @@ def choose_text(accept: Sequence[MediaRange], resource: Resource) -> Offer:
 
 @dataclass(frozen=True, slots=True)
 class InstanceChoice:
-    """How instances are sent; `transfer_syntaxes` in order of preference, with AS_STORED and UNNAMED."""
+    """How instances are sent; `tiers` are transfer syntaxes liked alike, with AS_STORED and UNNAMED."""
 
     container: Container
-    transfer_syntaxes: tuple[str, ...]
+    tiers: tuple[tuple[str, ...], ...]
+
+    @property
+    def transfer_syntaxes(self) -> tuple[str, ...]:
+        """All of them, in order of preference."""
+        return tuple(uid for tier in self.tiers for uid in tier)
 
 
 _BY_LEVEL = {Level.STUDY: Resource.STUDY, Level.SERIES: Resource.SERIES, Level.INSTANCE: Resource.INSTANCE}
@@ -194,56 +193,39 @@ def choose_instances(accept: Sequence[MediaRange], level: Level) -> InstanceChoi
     """Choose the container and the transfer syntaxes of a study, a series or an instance."""
     resource = _BY_LEVEL[level]
     for offer in _ranked(accept, OFFERS[resource]):
-        named = [uid for _, each in _ranges_for(accept, offer) for uid in _syntaxes(each)]
-        syntaxes = tuple(uid for uid in dict.fromkeys(named) if uid not in NEVER_MADE)
-        if syntaxes:
-            return InstanceChoice(offer.container, syntaxes)
+        tiers = tuple(_tiers(_ranges_for(accept, offer)))
+        if tiers:
+            return InstanceChoice(offer.container, tiers)
     message = (
         f"{resource.value} is sent as application/dicom; frames and bulk data have addresses of their own"
     )
     raise not_acceptable(resource, message)
 
 
+def _tiers(ranges: Sequence[tuple[int, MediaRange]]) -> Iterator[tuple[str, ...]]:
+    seen = set(NEVER_MADE)
+    for _, alike in groupby(ranges, key=lambda pair: (pair[0], pair[1].q)):
+        named = dict.fromkeys(uid for _, each in alike for uid in _syntaxes(each) if uid not in seen)
+        seen.update(named)
+        if named:
+            yield tuple(named)
+
+
 def _syntaxes(accepted: MediaRange) -> tuple[str, ...]:
     return tuple(uid.strip() for uid in accepted.media.get_all("transfer-syntax")) or (UNNAMED,)
 
 
-def match_instance(
-    syntaxes: Sequence[str], stored: str, *, native_length: int = 0, targets: Collection[str] = ()
-) -> str | None:
-    """Return the transfer syntax in which a stored instance is sent; the stored one means byte for byte.
-
-    Where none is named, it is Explicit VR Little Endian, but lossy and video data stay, as does what is too
-    long for that (PS3.18 8.7.3); `native_length` is the length of the pixels in bytes. None: not acceptable.
-    """
-    row = transfer_syntax(stored)
-    can_decode = row.decodable and native_length <= MAX_NATIVE
-    for uid in syntaxes:
-        if uid in {AS_STORED, stored}:
-            return stored
-        if uid == UNNAMED:
-            return EXPLICIT_LITTLE if can_decode and not row.stays else stored
-        if row.decodable and (uid in targets or (uid == EXPLICIT_LITTLE and can_decode)):
-            return uid
-    return None
-
-
 @dataclass(frozen=True, slots=True)
 class FrameChoice:
-    """One acceptable form of frames: a range of media types, and a transfer syntax, AS_STORED or UNNAMED."""
+    """One acceptable form of frames: a range of media types, and a transfer syntax, AS_STORED or UNNAMED.
+
+    `tier` is the same for those that are liked alike, and lower for those that are liked better.
+    """
 
     container: Container
     pattern: str
     syntax: str
-
-
-@dataclass(frozen=True, slots=True)
-class FrameMatch:
-    """How the frames of one instance are sent. Explicit VR Little Endian means native pixels."""
-
-    container: Container
-    media_type: str
-    transfer_syntax: str
+    tier: int = 0
 
 
 def choose_frames(
@@ -258,68 +240,29 @@ def choose_frames(
     `anything` is the container for those who accept any media type.
     """
     liked = [each for each in accept if each.q > 0]
-    ordered = sorted(liked, key=lambda each: (-each.q, _wanted(each)[1].count("*")))
-    choices = tuple(choice for each in ordered for choice in _frame_choices(each, count, anything))
+    liked.sort(key=_dislike)
+    choices = tuple(
+        choice
+        for tier, (_, alike) in enumerate(groupby(liked, key=_dislike))
+        for each in alike
+        for choice in _frame_choices(each, count, anything, tier)
+    )
     if not choices:
         raise not_acceptable(Resource.FRAME if count == 1 else resource)
     return choices
 
 
-def _frame_choices(accepted: MediaRange, count: int, anything: Container) -> Iterator[FrameChoice]:
+def _dislike(accepted: MediaRange) -> tuple[float, int]:
+    return -accepted.q, _wanted(accepted)[1].count("*")
+
+
+def _frame_choices(accepted: MediaRange, count: int, anything: Container, tier: int) -> Iterator[FrameChoice]:
     container, pattern = _wanted(accepted)
     if container is Container.SINGLE and count != 1:
         return
-    if any(_fits(pattern, name) for name in FRAME_MEDIA_TYPES):
+    if any(fits(pattern, name) for name in FRAME_MEDIA_TYPES):
         for syntax in _syntaxes(accepted):
-            yield FrameChoice(container or anything, pattern, syntax)
-
-
-def match_frames(
-    choices: Sequence[FrameChoice], stored: str, *, targets: Collection[str] = ()
-) -> FrameMatch | None:
-    """Return how frames stored in a transfer syntax are sent, None if in no acceptable form.
-
-    Native pixels are always little endian and called Explicit VR Little Endian (PS3.18 8.7.3.3.1), whatever
-    native syntax they are stored in.
-    """
-    row = transfer_syntax(stored)
-    for choice in choices:
-        if choice.syntax in {AS_STORED, UNNAMED}:
-            found = _match_unnamed(choice, row, targets)
-        else:
-            found = _match_named(choice, row, targets)
-        if found:
-            return FrameMatch(choice.container, *found)
-    return None
-
-
-def _match_unnamed(
-    choice: FrameChoice, row: TransferSyntax, targets: Collection[str]
-) -> tuple[str, str] | None:
-    exact_octets = choice.pattern == OCTET_STREAM
-    if row.compressed and exact_octets and choice.syntax == AS_STORED:
-        return OCTET_STREAM, row.uid
-    if row.compressed and not exact_octets and _fits(choice.pattern, row.media_type):
-        return row.media_type, row.uid
-    if not row.decodable:
-        return None
-    if _fits(choice.pattern, OCTET_STREAM):
-        return OCTET_STREAM, EXPLICIT_LITTLE
-    target = DEFAULT_SYNTAX.get(choice.pattern)
-    return (choice.pattern, target) if target in targets and target is not None else None
-
-
-def _match_named(
-    choice: FrameChoice, row: TransferSyntax, targets: Collection[str]
-) -> tuple[str, str] | None:
-    uid = choice.syntax
-    known = BY_UID.get(uid)
-    media_type = OCTET_STREAM if choice.pattern == OCTET_STREAM or known is None else known.media_type
-    if uid in NEVER_MADE or not _fits(choice.pattern, media_type):
-        return None
-    as_stored = uid == row.uid and row.compressed
-    made = row.decodable and (uid == EXPLICIT_LITTLE or uid in targets)
-    return (media_type, uid) if as_stored or made else None
+            yield FrameChoice(container or anything, pattern, syntax, tier)
 
 
 def choose_bulk(accept: Sequence[MediaRange], count: int = 1, media_type: str = OCTET_STREAM) -> Offer:

@@ -7,19 +7,20 @@ from functools import partial
 
 from flask import Response, request
 
+from archive.dicomweb.matching import FrameMatch, match_frames, named_by
 from archive.dicomweb.media_types import EXPLICIT_LITTLE, OCTET_STREAM
 from archive.dicomweb.multipart import part_content_type
 from archive.dicomweb.negotiation import (
     Container,
     FrameChoice,
-    FrameMatch,
     Resource,
     choose_frames,
-    match_frames,
     not_acceptable,
 )
 from archive.dicomweb.uris import frame_url, parse_frames
 from archive.errors import InvalidRequest
+from archive.imaging.encode import ENCODERS, encodable, refusal
+from archive.model.instance import StoredInstance
 from archive.model.level import Level, Place
 from archive.services.begun import begun
 from archive.services.frames import Found, Frame
@@ -50,9 +51,7 @@ def pixel_value(where: Place) -> Response:
 
 
 def _answer(found: Found, choices: Sequence[FrameChoice], where: Place) -> Response:
-    match = match_frames(choices, found.instance.transfer_syntax_uid)
-    if match is None:
-        raise not_acceptable(Resource.FRAME if len(found.numbers) == 1 else Resource.FRAMES)
+    match = _match(choices, found.instance, Resource.FRAME if len(found.numbers) == 1 else Resource.FRAMES)
     etag = etag_of(found.instance.sha256, request.path, str(match), base_url())
     if not_modified(etag):
         return validated(Response(status=304), etag)
@@ -63,10 +62,21 @@ def _answer(found: Found, choices: Sequence[FrameChoice], where: Place) -> Respo
     return validated(response, etag)
 
 
+def _match(choices: Sequence[FrameChoice], instance: StoredInstance, resource: Resource) -> FrameMatch:
+    """Choose how the frames of an instance are sent; raise NotAcceptable saying why they cannot be."""
+    stored, pixels = instance.transfer_syntax_uid, instance.pixels
+    match = match_frames(choices, stored, targets=encodable(pixels, stored))
+    if match is None:
+        reasons = (refusal(uid, pixels, stored) for uid in named_by(choices) if uid in ENCODERS)
+        message = f"frames stored in {stored} cannot be sent in what Accept names"
+        raise not_acceptable(resource, ": ".join((message, *filter(None, reasons))))
+    return match
+
+
 def _single(found: Found, match: FrameMatch, etag: str) -> Response:
     """Answer with one frame; a part of it where that is asked for, as players of video do."""
     service = services().frames
-    if not _decoding(found, match) and (match.media_type.startswith("video/") or "Range" in request.headers):
+    if _as_stored(found, match) and (match.media_type.startswith("video/") or "Range" in request.headers):
         span = service.span(found)
         if span is not None:
             return ranged_response(_content_type(match), span.length, etag, partial(service.read_span, span))
@@ -92,27 +102,30 @@ def _places(where: Place, choices: Sequence[FrameChoice]) -> Iterator[Place]:
     """Give the instances that have pixels; raise NotAcceptable before anything is sent."""
     for each in services().retrieve.instances(principal(), where):
         if each.pixels is not None:
-            if match_frames(choices, each.transfer_syntax_uid) is None:
-                raise not_acceptable(Resource.PIXELDATA)
+            _match(choices, each, Resource.PIXELDATA)
             yield Place(each.identity.study_uid, each.identity.series_uid, each.identity.sop_uid)
 
 
 def _all_parts(places: Iterable[Place], choices: Sequence[FrameChoice]) -> Iterator[Part]:
     for where in places:
         found = services().frames.find(principal(), where, None)
-        match = match_frames(choices, found.instance.transfer_syntax_uid)
-        if match is None:
-            raise not_acceptable(Resource.PIXELDATA)
+        match = _match(choices, found.instance, Resource.PIXELDATA)
         yield from _parts(_sent(found, match), match, where)
 
 
 def _sent(found: Found, match: FrameMatch) -> Iterator[Frame]:
     service = services().frames
-    return service.decoded(found) if _decoding(found, match) else service.stored(found)
+    if _as_stored(found, match):
+        return service.stored(found)
+    if match.transfer_syntax == EXPLICIT_LITTLE:
+        return service.decoded(found)
+    return service.transcoded(found, match.transfer_syntax)
 
 
-def _decoding(found: Found, match: FrameMatch) -> bool:
-    return match.transfer_syntax == EXPLICIT_LITTLE and found.pixels.encapsulated
+def _as_stored(found: Found, match: FrameMatch) -> bool:
+    if match.transfer_syntax == EXPLICIT_LITTLE:
+        return not found.pixels.encapsulated
+    return match.transfer_syntax == found.instance.transfer_syntax_uid
 
 
 def _parts(frames: Iterable[Frame], match: FrameMatch, where: Place) -> Iterator[Part]:

@@ -7,6 +7,7 @@ from functools import partial
 
 from flask import Response
 
+from archive.dicomweb.matching import match_instance
 from archive.dicomweb.media_types import DICOM, ZIP
 from archive.dicomweb.multipart import part_content_type
 from archive.dicomweb.negotiation import (
@@ -16,10 +17,10 @@ from archive.dicomweb.negotiation import (
     InstanceChoice,
     Resource,
     choose_instances,
-    match_instance,
     not_acceptable,
 )
 from archive.imaging.decode import can_decode
+from archive.imaging.encode import ENCODERS, encodable, refusal
 from archive.model.instance import StoredInstance
 from archive.model.level import Level
 from archive.services.begun import begun
@@ -86,16 +87,18 @@ def _stored(instance: StoredInstance, etag: str) -> Response:
 
 
 def syntax_of(instance: StoredInstance, choice: InstanceChoice) -> str:
-    """Return the transfer syntax in which an instance is sent; raise NotAcceptable."""
+    """Return the transfer syntax in which an instance is sent; raise NotAcceptable saying why in none."""
     stored, pixels = instance.transfer_syntax_uid, instance.pixels
     length = pixels.frame_length * pixels.frames if pixels is not None and pixels.encapsulated else 0
-    syntax = match_instance(choice.transfer_syntaxes, stored, native_length=length)
+    targets = encodable(pixels, stored)
+    matches = (match_instance(tier, stored, native_length=length, targets=targets) for tier in choice.tiers)
+    syntax = next((uid for uid in matches if uid is not None), None)
     if syntax not in {None, stored} and pixels is not None and pixels.encapsulated and not can_decode(stored):
         syntax = stored if _may_fall_back(choice) else None
     if syntax is None:
-        raise not_acceptable(
-            Resource.INSTANCE, f"an instance stored in {stored} cannot be sent in what Accept names"
-        )
+        reasons = (refusal(uid, pixels, stored) for uid in choice.transfer_syntaxes if uid in ENCODERS)
+        message = f"an instance stored in {stored} cannot be sent in what Accept names"
+        raise not_acceptable(Resource.INSTANCE, ": ".join((message, *filter(None, reasons))))
     return syntax
 
 

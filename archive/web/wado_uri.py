@@ -42,7 +42,7 @@ def _location(subject: Subject, response: Response) -> str:
 
 def _dicom(subject: Subject, asked: WadoUri) -> Response:
     """Answer in DICOM. The Content-Type names no transfer syntax (8.7.3.5.2)."""
-    choice = InstanceChoice(Container.SINGLE, (asked.transfer_syntax,))
+    choice = InstanceChoice(Container.SINGLE, ((asked.transfer_syntax,),))
     response = send_instance(subject.instance, choice)
     if response.status_code != 304:
         response.content_type = DICOM

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from archive.dicomweb import media_types
 from archive.dicomweb.headers import parse_accept
+from archive.dicomweb.matching import match_frames, match_instance
 from archive.dicomweb.media_types import EXPLICIT_LITTLE, FRAME_MEDIA_TYPES, TRANSFER_SYNTAXES, Kind
 from archive.dicomweb.negotiation import (
     AS_STORED,
@@ -19,8 +20,6 @@ from archive.dicomweb.negotiation import (
     choose_frames,
     choose_instances,
     choose_text,
-    match_frames,
-    match_instance,
 )
 from archive.errors import NotAcceptable
 from archive.model.level import Level
