@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 
 from archive.dicomweb.media_types import transfer_syntax
 from archive.dicomweb.rendered_types import (
-    GIF,
     JPEG,
     MOVING,
     PICTURES,
@@ -35,6 +34,8 @@ from archive.model.instance import FrameBlock, Pixels, StoredInstance
 from archive.model.level import Place
 from archive.model.principal import Principal
 from archive.model.rendering import Rendering
+from archive.rendering.animate import animation_types
+from archive.rendering.video import can_decode_video
 from archive.sandbox.pool import Sandbox
 from archive.services.frames import Found, FramesService, Span
 from archive.services.kept import Kept
@@ -44,6 +45,7 @@ from storage.contract import ObjectStore
 T = TypeVar("T")
 
 _OVERHEAD = 512  # bytes that keeping a result takes beside its own
+_LATEST_OF_VIDEO = 100  # every frame before one has to be decoded as well
 _MOST_MOVING = 2**28  # bytes of stored frames that are made one moving picture
 
 
@@ -70,8 +72,9 @@ class Subject:
 
     @property
     def frame(self) -> int:
-        """The frame that stands for it."""
-        return 1 if self.category is Category.VIDEO else representative(self.pixels.frames)
+        """The frame that stands for it: the middle one, but none far into a video."""
+        middle = representative(self.pixels.frames)
+        return min(middle, _LATEST_OF_VIDEO) if self.category is Category.VIDEO else middle
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,17 +129,20 @@ class RenderedService:
 
     def media_types(self, subject: Subject) -> tuple[str, ...]:
         """Return what an instance can be rendered as, the default first; nothing where it cannot be."""
-        if subject.category is Category.VIDEO:
-            return (transfer_syntax(subject.instance.transfer_syntax_uid).media_type,)
         if subject.instance.pixels is None:
             return ()
         stills = self.frame_media_types(subject)
+        if subject.category is Category.VIDEO:
+            return (transfer_syntax(subject.instance.transfer_syntax_uid).media_type, *stills)
         if subject.category is Category.FRAMES and stills:
-            return (GIF, JPEG, PNG) if _can_move(subject.pixels) else (JPEG, PNG)
+            moving = animation_types() if _can_move(subject.pixels) else ()
+            return (*moving[:1], JPEG, PNG, *moving[1:])
         return stills
 
     def frame_media_types(self, subject: Subject) -> tuple[str, ...]:
         """Return what a single frame of an instance can be rendered as; raise NotFound where it has none."""
+        if subject.category is Category.VIDEO:
+            return PICTURES if can_decode_video() else ()
         native = not subject.pixels.encapsulated
         return PICTURES if native or can_decode(subject.instance.transfer_syntax_uid) else ()
 
@@ -196,7 +202,9 @@ class RenderedService:
         return self.kept.get(key, partial(self._moving, subject, rendering))
 
     def _picture(self, subject: Subject, frame: int, rendering: Rendering) -> Rendered:
-        found = Found(subject.instance, subject.pixels, (frame,), subject.block)
+        # A video is one stream, kept as its first frame, whatever frame of it is shown.
+        stored_as = 1 if subject.category is Category.VIDEO else frame
+        found = Found(subject.instance, subject.pixels, (stored_as,), subject.block)
         head, stored = self.source.head_and_frame(found)
         return self._made("render", _options(subject, rendering) | {"frame": frame}, head, stored)
 
@@ -205,7 +213,8 @@ class RenderedService:
         found = Found(subject.instance, pixels, range(1, pixels.frames + 1), subject.block)
         head = self.source.head(subject.instance)
         frames = [b"".join(frame.chunks) for frame in self.frames.stored(found)]
-        return self._made("animate", _options(subject, rendering), head, *frames)
+        options = _options(subject, rendering) | {"frames": list(found.numbers)}
+        return self._made("animate", options, head, *frames)
 
     def _made(self, task: str, options: dict[str, Any], *blobs: bytes) -> Rendered:
         answer, (data,) = self.sandbox.run(task, options, *blobs)

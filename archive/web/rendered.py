@@ -13,7 +13,7 @@ from flask import Response, request
 from archive import __version__
 from archive.dicomweb.negotiation import Container, Offer
 from archive.dicomweb.rendered import for_media_type, for_presentation_state, parse_rendering
-from archive.dicomweb.rendered_types import Category, choose_one, choose_part
+from archive.dicomweb.rendered_types import PICTURES, Category, choose_one, choose_part
 from archive.dicomweb.uris import frame_url, parse_frames, place_url
 from archive.errors import InvalidRequest, NotFound
 from archive.model.level import Place
@@ -61,7 +61,7 @@ def send(subject: Subject, offer: Offer, rendering: Rendering, frame: int | None
     if not_modified(etag):
         return validated(Response(status=304), etag)
     note(rendered=offer.media_type)
-    if frame is None and subject.category is Category.VIDEO:
+    if subject.category is Category.VIDEO and offer.media_type not in PICTURES:
         return validated(_video(subject, offer, etag), etag)
     service = services().rendered
     made = (

@@ -26,7 +26,7 @@ from tests import builders
 from tests.conformance.archive import STOW, Archive, multipart_body, send
 
 STUDY, SERIES, SOP = builders.uid("study", 1), builders.uid("series", 1), builders.uid("instance", 1)
-OPERATION = {"/live", "/ready", "/metrics", "/api/requests/<request>"}
+OPERATION = {"/live", "/ready", "/metrics", "/api/requests/<request>", "/wado"}
 PATHS = tuple(dict.fromkeys(row.path for row in ROWS))
 NOWHERE = ("/nowhere", f"{ROOT}/nowhere", f"{ROOT}/studies/{STUDY}/nowhere")
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from archive.rendering.video import Mp4
 from tests import builders
 from tests.conformance.archive import Archive, parts_of
 from tests.conformance.faults import Faulty
@@ -458,6 +459,22 @@ class TestVideo:
         path = stored_at(archive, builders.encapsulated([b"ab", b"cd"], syntax=MPEG2, NumberOfFrames=30))
         answer = archive.get(f"{path}/rendered", "video/mpeg")
         assert (answer.status_code, answer.data) == (200, b"abcd")
+
+    def test_pictures_of_it(self, archive: Archive) -> None:
+        """A frame is a picture like any other, and so is the thumbnail."""
+        made = Mp4(64, 48, 0.1, 90)
+        for number in range(6):
+            made.add(np.full((48, 64, 3), number * 40, np.uint8))
+        colour = {"SamplesPerPixel": 3, "PhotometricInterpretation": "YBR_PARTIAL_420"}
+        values = {"Rows": 48, "Columns": 64, "NumberOfFrames": 6, **colour}
+        data = builders.encapsulated([made.close()], syntax=MPEG4, **values)
+        path = stored_at(archive, data)
+        assert archive.get(f"{path}/rendered").mimetype == "video/mp4"
+        for end, level in (("rendered", 80), ("thumbnail", 80), ("frames/5/rendered", 160)):
+            picture = levels(archive.get(f"{path}/{end}", "image/png"))
+            assert picture.shape == (48, 64)
+            assert abs(int(picture[24, 32]) - level) < 8
+        assert fault(archive, f"{path}/frames/7/rendered")[0] == 404
 
     def test_not_as_something_else(self, archive: Archive) -> None:
         path = stored_at(archive, self.video())
