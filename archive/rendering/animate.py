@@ -115,4 +115,4 @@ def _mp4(images: Iterator[Image.Image], seconds: float, rendering: Rendering) ->
     file.add(np.asarray(first.convert("RGB")))
     for image in images:
         file.add(np.asarray(image.convert("RGB")))
-    return Picture(file.close(), MP4, first.width, first.height)
+    return Picture(file.close(), MP4, file.width, file.height)

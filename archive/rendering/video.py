@@ -96,7 +96,8 @@ class Mp4:
         factor = str(round(40 - quality * 0.24))  # quality 100 is 16, which is as good as lossless to see
         options = {"crf": factor, "preset": "veryfast", "threads": "1"}
         stream: Any = self._container.add_stream(_ENCODER, rate=rate, options=options)
-        stream.width, stream.height = width + width % 2, height + height % 2
+        self.width, self.height = width + width % 2, height + height % 2
+        stream.width, stream.height = self.width, self.height
         stream.pix_fmt = "yuv420p"
         self._stream = stream
 

@@ -1,0 +1,212 @@
+"""Pictures compared with those of DCMTK's dcm2pnm: `python -m tests.rendering.compare` prints a table.
+
+Both sides get the same VOI transformation: the first stored one where DCMTK reads it too, else the numbers of
+the one that Filmroom chose. Compared are levels of 0 … 255 in the size of the image, with overlays; neither
+side scales. What DCMTK cannot decode is given to it decompressed, one frame of it.
+"""
+
+from __future__ import annotations
+
+import copy
+import subprocess
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+from PIL import Image
+from pydicom.dataset import Dataset
+from pydicom.uid import ExplicitVRLittleEndian
+
+from archive.dicom.frame_index import is_video
+from archive.errors import FilmroomError
+from archive.model.rendering import Rendering, Window
+from archive.rendering.frame import draw
+from archive.rendering.functional_groups import Frame
+from archive.rendering.grey import make_recipe
+from archive.rendering.modality import Rescale, read_rescale
+from archive.rendering.palette import is_supplemental
+from archive.rendering.segmentation import is_segmentation
+from archive.rendering.stored import FLOAT_TAGS, bits_of, cells_of
+from archive.rendering.voi import VoiLut
+from tests.rendering.frames import Instance, load
+from tests.samples import SAMPLES, pydicom_files
+
+Levels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One picture: mean and largest absolute difference of 8-bit levels, or why there is none."""
+
+    path: str
+    kind: str
+    options: str
+    mean: float | None
+    largest: int | None
+    note: str = ""
+
+
+def files() -> Iterator[tuple[str, Path]]:
+    """Yield every sample, and what pydicom ships where there are no samples."""
+    if SAMPLES is None:
+        yield from ((path.name, path) for path in pydicom_files())
+        return
+    for path in sorted(SAMPLES.rglob("*")):
+        if path.is_file() and path.suffix not in (".json", ".md", ".py", ".txt"):
+            yield path.relative_to(SAMPLES).as_posix(), path
+
+
+def compare(name: str, path: Path, folder: Path) -> Compared | None:
+    """Compare the first frame of a file; None for a file without pixels, or that cannot be stored."""
+    try:
+        instance = load(path)
+    except FilmroomError:
+        return None
+    if instance is None:
+        return None
+    kind = f"{instance.pixels.photometric_interpretation} {instance.pixels.bits_stored}"
+    if is_segmentation(instance.ds):
+        return Compared(name, kind, "", None, None, "segments: in colour here, 0 and 1 in DCMTK")
+    if instance.pixels.tag in FLOAT_TAGS or is_video(instance.syntax):
+        return Compared(name, kind, "", None, None, "DCMTK draws no floats and no video")
+    try:
+        ours = _ours(instance)
+    except FilmroomError as error:
+        ours, refused = None, str(error)
+    options = _options(instance) if ours is not None else []
+    theirs, source = _theirs(instance, path, folder, options)
+    shown = " ".join([*options, source]).strip()
+    if ours is None:
+        return Compared(name, kind, shown, None, None, f"not here: {refused}" + _also(theirs))
+    if theirs is None:
+        return Compared(name, kind, shown, None, None, "DCMTK refuses it")
+    if is_supplemental(instance.ds):
+        return Compared(name, kind, shown, None, None, "supplemental palette: colour here, grey in DCMTK")
+    if theirs.shape != ours.shape:
+        return Compared(name, kind, shown, None, None, f"{ours.shape} here, {theirs.shape} in DCMTK")
+    apart = np.abs(ours.astype(int) - theirs)
+    return Compared(name, kind, shown, float(apart.mean()), int(apart.max()))
+
+
+def _also(theirs: Levels | None) -> str:
+    return ", nor in DCMTK" if theirs is None else ", but in DCMTK"
+
+
+def _ours(instance: Instance) -> Levels:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        frame, native = Frame(instance.ds, 1), instance.native_frame()
+        return draw(frame, native, instance.pixels, instance.photometric, Rendering()).levels
+
+
+def _options(instance: Instance) -> list[str]:
+    """Return the options that give DCMTK the same VOI transformation."""
+    pixels, ds = instance.pixels, instance.ds
+    if pixels.samples_per_pixel > 1 or "PALETTE" in instance.photometric:
+        return []
+    frame = Frame(ds, 1)
+    bits = bits_of(pixels, ds.get("HighBit"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        recipe = make_recipe(cells_of(instance.native_frame(), pixels), frame, pixels, bits)
+    if isinstance(recipe.voi, VoiLut):
+        return ["+Wl", "1"]
+    grouped = frame.group("FrameVOILUTSequence") is not None
+    if (
+        "WindowCenter" in ds
+        and not grouped
+        and recipe.voi.function != "linear-exact"
+        and recipe.voi.width >= 1
+    ):
+        return ["+Wi", "1"]
+    return _explicit(recipe.voi, frame)
+
+
+def _explicit(window: Window, frame: Frame) -> list[str]:
+    """Return a window as DCMTK takes it: LINEAR, and for stored values where it does not see the rescale.
+
+    It sees one among the shared functional groups, none among those of a frame.
+    """
+    centre, width = window.centre, window.width
+    group = frame.group("PixelValueTransformationSequence")
+    shared = frame.ds.get("SharedFunctionalGroupsSequence") or [Dataset()]
+    if group is not None and "PixelValueTransformationSequence" not in shared[0]:
+        rescale: Rescale = read_rescale(group)
+        centre, width = (centre - rescale.intercept) / rescale.slope, width / rescale.slope
+    if window.function == "linear-exact":
+        centre, width = centre + 0.5, width + 1
+    return ["+Ww", f"{centre:.9g}", f"{width:.9g}", "+Wfs" if window.function == "sigmoid" else "+Wfl"]
+
+
+def _theirs(instance: Instance, path: Path, folder: Path, options: list[str]) -> tuple[Levels | None, str]:
+    """Return DCMTK's picture, of the file or else of its decompressed first frame, and which it was."""
+    levels = _dcm2pnm(path, folder, options)
+    if levels is not None:
+        return levels, ""
+    try:
+        native = _decompressed(instance, folder)
+    except (FilmroomError, ValueError, TypeError, AttributeError):
+        return None, ""
+    return _dcm2pnm(native, folder, options), "decompressed"
+
+
+def _dcm2pnm(path: Path, folder: Path, options: list[str]) -> Levels | None:
+    picture = folder / "picture.pnm"
+    picture.unlink(missing_ok=True)
+    command = ["dcm2pnm", "-q", "+op", "-S", *options, str(path), str(picture)]
+    try:
+        subprocess.run(command, capture_output=True, check=False, timeout=10)
+    except subprocess.TimeoutExpired:
+        return None
+    if not picture.is_file() or not picture.stat().st_size:
+        return None
+    return np.asarray(Image.open(BytesIO(picture.read_bytes())))
+
+
+def _decompressed(instance: Instance, folder: Path) -> Path:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ds = copy.deepcopy(instance.ds)
+        ds.PixelData = instance.native_frame()
+        ds["PixelData"].VR = "OW"
+        ds.NumberOfFrames = 1
+        ds.PhotometricInterpretation = instance.photometric
+        ds.file_meta = pydicom.dataset.FileMetaDataset()
+        ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        path = folder / "native.dcm"
+        pydicom.dcmwrite(path, ds, enforce_file_format=True, implicit_vr=False, little_endian=True)
+    return path
+
+
+def table(rows: list[Compared]) -> str:
+    """Return the rows as Markdown, the largest differences first."""
+    rows = sorted(rows, key=lambda row: (-(row.mean if row.mean is not None else -1), row.path))
+    lines = ["| file | pixels | options | mean | max | note |", "|---|---|---|---|---|---|"]
+    for row in rows:
+        numbers = ("", "") if row.mean is None else (f"{row.mean:.3f}", str(row.largest))
+        lines.append(
+            f"| {row.path} | {row.kind} | {row.options} | {numbers[0]} | {numbers[1]} | {row.note} |"
+        )
+    return "\n".join(lines)
+
+
+def compare_all(chosen: list[str]) -> list[Compared]:
+    """Compare all files, or those whose names have one of `chosen` in them."""
+    with tempfile.TemporaryDirectory(prefix="filmroom-compare-") as folder:
+        found = [
+            compare(name, path, Path(folder))
+            for name, path in files()
+            if not chosen or any(part in name for part in chosen)
+        ]
+    return [row for row in found if row is not None]
+
+
+if __name__ == "__main__":
+    print(table(compare_all(sys.argv[1:])))  # noqa: T201
