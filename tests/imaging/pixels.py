@@ -48,7 +48,7 @@ def pixels_of(ds: pydicom.Dataset, **values: Any) -> Pixels:
             "offset": 0,
             "length": len(ds.PixelData),
             "encapsulated": ds["PixelData"].is_undefined_length,
-            "big_endian": ds.file_meta.TransferSyntaxUID == "1.2.840.10008.1.2.2",
+            "big_endian": ds.file_meta.get("TransferSyntaxUID") == "1.2.840.10008.1.2.2",
             "frames": int(ds.get("NumberOfFrames") or 1),
             "rows": ds.Rows,
             "columns": ds.Columns,

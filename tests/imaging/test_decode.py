@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-import json
 import struct
 import warnings
 import zlib
@@ -25,7 +23,6 @@ from archive.errors import NotDecodable
 from archive.imaging.decode import MAX_FRAME_LENGTH, can_decode, decode_frame, decoded_attributes
 from archive.model.instance import Pixels
 from tests.imaging.pixels import encapsulated_files, frames, pixels, pixels_of, read
-from tests.samples import SAMPLES
 
 _JPEG_LOSSLESS, _JPEG_LS, _J2K, _HTJ2K = (f"1.2.840.10008.1.2.4.{tail}" for tail in ("70", "80", "90", "201"))
 _BASELINE, _XL, _RLE = "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.110", "1.2.840.10008.1.2.5"
@@ -60,42 +57,13 @@ def test_shipped_files_decode_as_pydicom_decodes_them(path: Path) -> None:
         try:
             expected = pixel_array(ds)  # RGB, whatever it was
         except (RuntimeError, NotImplementedError, AttributeError, ValueError):
-            return  # 12-bit JPEG and the like: only we decode it; the references below cover them
+            return  # 12-bit JPEG and the like: only we decode it; test_references.py covers them
     expected = expected.reshape(described.frames, described.rows, described.columns, -1).astype(int)
     colour = decoded_attributes(described, syntax).get("00280004", described.photometric_interpretation)
     for frame, reference in zip(decoded, expected, strict=True):
         apart = np.abs(samples_of(frame, described).astype(int) - reference)
         if colour != "YBR_FULL":
             assert apart.max() <= (2 if transfer_syntax(syntax).kind is Kind.LOSSY else 0)
-
-
-def _references() -> list[Any]:
-    if SAMPLES is None:
-        return []
-    rows = json.loads((SAMPLES / "manifest.json").read_text())
-    return [
-        pytest.param(row, id=row["path"].rsplit("/", 1)[-1])
-        for row in rows
-        if can_decode(row["transfer_syntax"] or "") and row.get("pixels") and _hashes(row)
-    ]
-
-
-def _hashes(row: dict[str, Any]) -> list[str]:
-    names = ["source_frame_sha256", "inflated_first_frame_sha256"]
-    if row["pixels"].get("exact"):
-        names.append("first_frame_sha256")
-    return [row["pixels"][name] for name in names if name in row["pixels"]]
-
-
-@pytest.mark.parametrize("row", _references())
-def test_samples_decode_to_their_references(row: dict[str, Any]) -> None:
-    assert SAMPLES is not None
-    ds = read(SAMPLES / row["path"])
-    described = pixels_of(ds)
-    frame = decode_frame(next(frames(ds)), row["transfer_syntax"], described, 1)
-    if described.bits_allocated == 1 and "inflated_first_frame_sha256" not in row["pixels"]:
-        frame = samples_of(frame, described).tobytes()
-    assert hashlib.sha256(frame).hexdigest() in _hashes(row)
 
 
 def _rle(array: np.ndarray) -> bytes:
