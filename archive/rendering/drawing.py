@@ -82,8 +82,8 @@ class Drawing:
 
 # Kind → light, dark, line width in millimetres.
 _LINES = {
-    "minor": ("#f7dcd9", "#33242a", 0.1),
-    "major": ("#eab3ad", "#5a3a40", 0.18),
+    "minor": ("#f5d3cf", "#3d2b32", 0.12),
+    "major": ("#e39d95", "#6d4a52", 0.22),
     "grid": ("#dde2e7", "#323a42", 0.15),
     "axis": ("#8a939c", "#77828d", 0.2),
     "pulse": ("#20262c", "#cfd6dc", 0.3),

@@ -63,24 +63,15 @@ def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[str]], n
         return Markup("")
     kinds = {at: "number" if numeric[at : at + 1] == "n" else "" for at in filled}
     head = Markup("").join(tag("th", columns[at], scope="col", class_=kinds[at]) for at in filled)
-    body = [
-        tag(
-            "tr",
-            *(
-                tag(
-                    "td",
-                    row[at],
-                    class_=kinds[at],
-                    data_name=columns[at],
-                    dir="auto" if not kinds[at] else "",
-                )
-                for at in filled
-            ),
-        )
-        for row in kept
-    ]
+    body = [tag("tr", *(_cell(row[at], columns[at], kinds[at]) for at in filled)) for row in kept]
     inner = (tag("caption", caption), tag("thead", tag("tr", head)), tag("tbody", *body))
     return tag("table", *inner, class_="cards")
+
+
+def _cell(value: str, column: str, kind: str) -> Markup:
+    # The value is one element beside the column's name that a card shows; what is empty stays so.
+    content = (tag("span", value),) if value else ()
+    return tag("td", *content, class_=kind, data_name=column, dir="" if kind else "auto")
 
 
 class Page:

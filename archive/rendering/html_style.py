@@ -43,7 +43,7 @@ a:focus-visible,summary:focus-visible,.scroll:focus-visible{outline:2px solid va
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;margin:.5rem 0 1rem}
 caption{text-align:left;font-weight:600;padding:.25rem 0}
-th,td{text-align:left;vertical-align:top;padding:.3rem .6rem;border-bottom:1px solid var(--line)}
+th,td{overflow-wrap:break-word;text-align:left;vertical-align:top;padding:.3rem .6rem;border-bottom:1px solid var(--line)}
 thead th{color:var(--soft);font-weight:600;border-bottom:2px solid var(--line)}
 td.number,th.number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 th[scope=row]{font-weight:400}
@@ -65,7 +65,9 @@ ul.tree li.group li.group{margin-left:.75rem}
 details{margin:.25rem 0}
 summary{cursor:pointer}
 details>table{margin-left:.5rem;width:calc(100% - .5rem)}
-.attributes td:first-child{width:38%}
+.attributes summary{padding:.1rem 0}
+.attributes th{width:42%}
+.attributes th .mono{margin-left:.5rem;white-space:nowrap}
 .attributes .value{white-space:pre-line}
 .picture{min-width:56rem;display:block;width:100%;height:auto}
 .narrative table{width:auto;min-width:50%}
@@ -84,7 +86,7 @@ table.cards td,table.cards th{display:grid;grid-template-columns:42% 1fr;gap:.5r
  text-align:left;white-space:normal}
 table.cards td::before,table.cards th[scope=row]::before{content:attr(data-name);color:var(--soft)}
 table.cards td:empty{display:none}
-.attributes td:first-child{width:45%}
+.attributes th{width:45%}
 }
 @media print{
 :root{--back:#fff;--panel:#fff;--text:#000;--soft:#444;--line:#999;--accent:#000;--warn:#000;
