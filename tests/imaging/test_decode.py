@@ -1,4 +1,4 @@
-"""archive/imaging/decode.py: frames of every transfer syntax against pydicom, references and round trips."""
+"""archive/imaging/decode.py: frames of every transfer syntax against pydicom, and by round trips."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import imagecodecs
 import numpy as np
@@ -20,7 +19,7 @@ from pydicom.pixels.encoders import JPEGLSLosslessEncoder, RLELosslessEncoder
 
 from archive.dicomweb.media_types import Kind, transfer_syntax
 from archive.errors import NotDecodable
-from archive.imaging.decode import MAX_FRAME_LENGTH, can_decode, decode_frame, decoded_attributes
+from archive.imaging.decode import MAX_FRAME_LENGTH, decode_frame, decoded_attributes
 from archive.model.instance import Pixels
 from tests.imaging.pixels import encapsulated_files, frames, pixels, pixels_of, read
 
