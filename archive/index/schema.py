@@ -140,6 +140,7 @@ studies = sa.Table(
         sa.desc("study_time"),
         "study_uid",
         *STUDY_TEXTS,
+        "patient_name_order",
     ).ddl_if(dialect="sqlite"),
     sqlite_autoincrement=True,  # a row id is never used again: lists of ids outlive transactions
 )

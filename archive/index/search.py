@@ -29,7 +29,6 @@ from archive.index.search_order import (
     order_by,
     order_values,
     read_cursor,
-    segments,
     sort_key,
     write_cursor,
 )
@@ -117,7 +116,7 @@ def _page(connection: Connection, plan: Plan, query: Query, cursor: Cursor | Non
     """Ask for one row more than the page has, to know whether there are more; count only then."""
     backward = cursor is not None and cursor.backward
     ordered = flipped(plan.terms) if backward else plan.terms
-    parts = segments(ordered, cursor.beside if cursor is not None else None)
+    parts = plan.segments(ordered, cursor.beside if cursor is not None else None)
     page = _rows(plan, query, ordered, parts).cte("page")
     taken = sa.select(sa.func.count()).select_from(page).scalar_subquery()
     counted = _counted(plan).scalar_subquery()

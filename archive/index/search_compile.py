@@ -19,7 +19,7 @@ from archive.index.patterns import Condition, like
 from archive.index.schema import instances, search_values, series, studies
 from archive.index.search_attributes import NAME_ROWS, NAME_WORDS, SearchAttribute
 from archive.index.search_columns import COLUMNS, Context, begins, text_condition
-from archive.index.search_order import Term, terms
+from archive.index.search_order import OrderValues, Segment, Term, segments, terms, whole
 from archive.model.attributes import BY_TAG
 from archive.model.level import Level, Place
 from archive.model.query import AnyOf, DateTimeRange, Empty, FuzzyName, Key, Path, Query, Range, Wildcard
@@ -44,6 +44,17 @@ class Plan:
     residual: list[Key] = field(default_factory=list)
     sqlite: bool = False
     one_study: bool = False
+    parts_of_text: bool = False  # what is looked for may be anywhere in a text of the study
+
+    def segments(self, ordered: tuple[Term, ...], beside: OrderValues | None) -> list[Segment]:
+        """Return the results after `beside`, or all of them, as segments that follow each other.
+
+        One alone where SQLite had better find all matches and sort them: reading in the order of an index
+        other than that of parts of text, it would fetch the row of every study.
+        """
+        if self.sqlite and ordered[0].numeric and (self.parts_of_text or self._finds_few()):
+            return [whole(ordered, beside)]
+        return segments(ordered, beside)
 
     def order_by(self, ordered: Iterable[Term]) -> list[sa.ColumnElement[Any]]:
         """Return the order by some of the terms over the joined tables."""
@@ -156,6 +167,8 @@ def _plain(plan: Plan, context: Context, key: Key, ready: Mapping[Path, SearchAt
     plan.conditions[indexed.level] += both
     if indexed.selective and begins(key.match):
         plan.selective.add(indexed.level)
+    elif indexed.level is Level.STUDY and isinstance(key.match, FuzzyName | Wildcard):
+        plan.parts_of_text = True
 
 
 def _either(plan: Plan, context: Context, group: Iterable[Key]) -> None:
@@ -167,6 +180,7 @@ def _either(plan: Plan, context: Context, group: Iterable[Key]) -> None:
             raise ValueError("only attributes of the study can be alternatives")
         arms.append(indexed.condition(context, key))
     plan.conditions[Level.STUDY].append(sa.or_(*arms))
+    plan.parts_of_text = True
 
 
 def _has_time_column(key: Key) -> bool:

@@ -132,6 +132,11 @@ def segments(ordered: tuple[Term, ...], beside: OrderValues | None) -> list[Segm
     return here if absent.descending else [*here, Segment(empty, tuple(rest))]
 
 
+def whole(ordered: tuple[Term, ...], beside: OrderValues | None) -> Segment:
+    """Return the results after `beside`, or all of them, as one segment, for those who sort."""
+    return Segment(None if beside is None else _after(ordered, beside), ordered)
+
+
 def _present(ordered: Sequence[Term], beside: OrderValues | None, also: list[Condition]) -> list[Segment]:
     first, *rest = ordered
     if beside is None:

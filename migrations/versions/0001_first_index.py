@@ -176,7 +176,9 @@ def _text_indexes() -> None:
     """Make the indexes for parts of text: trigrams, where the server has them and lets us."""
     if op.get_bind().dialect.name == "sqlite":
         order: list[Any] = [sa.desc("study_date"), sa.desc("study_time"), "study_uid"]
-        op.create_index("ix_studies_texts", "studies", ["organisation_id", *order, *STUDY_TEXTS])
+        op.create_index(
+            "ix_studies_texts", "studies", ["organisation_id", *order, *STUDY_TEXTS, "patient_name_order"]
+        )
         op.create_index(
             "ix_series_request_ids", "series", ["request_ids"], sqlite_where=sa.text("request_ids <> ''")
         )

@@ -99,3 +99,23 @@ def test_an_index_is_used(
         assert on_sqlite in {"ix_studies_texts", "ix_studies_newest"} or "ix_studies_newest" not in found
     elif value != "*":
         assert "Seq Scan on studies" not in found
+
+
+@pytest.mark.parametrize("keyword", ["PatientName", "PatientID", "AccessionNumber", "StudyDescription"])
+def test_an_order_is_that_of_an_index(database: Database, keyword: str) -> None:
+    column = {"PatientName": "patient_name_order", "AccessionNumber": "accession_number"}.get(keyword)
+    column = column or {"PatientID": "patient_id", "StudyDescription": "study_description"}[keyword]
+    cursor = find(database, ("limit", "50"), ("orderby", keyword), ("offset", "1000")).next_cursor or ""
+    for more in (("limit", "50"), ("cursor", cursor)):
+        found = plan(database, ("orderby", keyword), more)
+        assert f"ix_studies_{column}" in found
+        assert "SCAN studies" not in found
+
+
+def test_parts_of_text_are_found_before_they_are_sorted(database: Database) -> None:
+    found = plan(database, ("PatientName", "*mith777*"), ("orderby", "PatientID"))
+    if database.is_sqlite:
+        assert "ix_studies_texts" in found
+        assert "ix_studies_patient_id" not in found
+    else:
+        assert "ix_studies_trigrams" in found
