@@ -5,6 +5,7 @@ Whatever the number of instances, one row leaves the database.
 
 from __future__ import annotations
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
@@ -21,6 +22,7 @@ _LATER = ("OT", "DOC")
 _LAST = ("SEG", "RTDOSE", "PR", "KO", "SR", "REG", "RWV")
 """Modalities of series that are made from others, and mean little without them."""
 
+_NUMBER_OF_FRAMES = "00280008"
 _NUMBERED = (sa.func.coalesce(instances.c.instance_number, 2**62), instances.c.sop_uid)
 
 
@@ -91,3 +93,15 @@ def place_in_study(database: Database, principal: Principal, study_uid: str, sop
             .where(visible(connection, principal), *at(Place(study_uid, None, sop_uid)))
         ).first()
     return None if row is None else Place(study_uid, row.series_uid, sop_uid)
+
+
+def number_of_frames(database: Database, instance: StoredInstance) -> int:
+    """Return Number of Frames of a video, which is one stream to everything else; at least 1."""
+    with database.read() as connection:
+        attributes = connection.scalar(
+            sa.select(instances.c.attributes).where(
+                instances.c.id == instance.id, instances.c.object_key == instance.object_key
+            )
+        )
+    values = orjson.loads(attributes or b"{}").get(_NUMBER_OF_FRAMES, {}).get("Value") or [1]
+    return max(values[0], 1) if isinstance(values[0], int) else 1

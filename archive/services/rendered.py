@@ -29,7 +29,7 @@ from archive.errors import NotFound
 from archive.imaging.decode import can_decode
 from archive.index.engine import Database
 from archive.index.frames import instance_with_block
-from archive.index.rendered import representative_instance
+from archive.index.rendered import number_of_frames, representative_instance
 from archive.model.instance import FrameBlock, Pixels, StoredInstance
 from archive.model.level import Place
 from archive.model.principal import Principal
@@ -69,12 +69,6 @@ class Subject:
         if self.instance.pixels is None:
             raise NotFound(f"{self.place} has no pixel data")
         return self.instance.pixels
-
-    @property
-    def frame(self) -> int:
-        """The frame that stands for it: the middle one, but none far into a video."""
-        middle = representative(self.pixels.frames)
-        return min(middle, _LATEST_OF_VIDEO) if self.category is Category.VIDEO else middle
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +121,24 @@ class RenderedService:
         instance = representative_instance(self.database, principal, place)
         return None if instance is None else self.subject(instance)
 
+    def frames_of(self, subject: Subject) -> int:
+        """Return how many frames an instance has; raise NotFound where it has no pixels."""
+        if subject.category is Category.VIDEO:
+            return number_of_frames(self.database, subject.instance)
+        return subject.pixels.frames
+
+    def frame_of(self, subject: Subject) -> int:
+        """Return the frame that stands for an instance: the middle one, but none far into a video."""
+        middle = representative(self.frames_of(subject))
+        return min(middle, _LATEST_OF_VIDEO) if subject.category is Category.VIDEO else middle
+
+    def check_frames(self, subject: Subject, numbers: Iterable[int]) -> None:
+        """Raise NotFound for a frame that is not there."""
+        most = self.frames_of(subject)
+        for number in numbers:
+            if number > most:
+                raise NotFound(f"frame {number} does not exist: {subject.place} has {most}")
+
     def media_types(self, subject: Subject) -> tuple[str, ...]:
         """Return what an instance can be rendered as, the default first; nothing where it cannot be."""
         if subject.instance.pixels is None:
@@ -154,7 +166,7 @@ class RenderedService:
         """Make the one thing that shows an instance, in the media type of the rendering."""
         if subject.category is Category.FRAMES and rendering.media_type in MOVING:
             return self.moving(subject, rendering)
-        return self.picture(subject, subject.frame, rendering)
+        return self.picture(subject, self.frame_of(subject), rendering)
 
     def each(self, works: Iterable[Callable[[], T]]) -> Iterator[T]:
         """Give what each piece of work gives, in order; the next are done while one is used.
@@ -190,9 +202,7 @@ class RenderedService:
         return frame.chunks
 
     def picture(self, subject: Subject, frame: int, rendering: Rendering) -> Rendered:
-        """Make a picture of a frame. Raise NotFound for a frame that is not there, NotDecodable."""
-        if frame > subject.pixels.frames:
-            raise NotFound(f"frame {frame} does not exist: {subject.place} has {subject.pixels.frames}")
+        """Make a picture of a frame that is there; raise NotDecodable where it cannot be made."""
         key = (subject.instance.sha256, frame, rendering)
         return self.kept.get(key, partial(self._picture, subject, frame, rendering))
 

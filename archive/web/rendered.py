@@ -15,7 +15,7 @@ from archive.dicomweb.negotiation import Container, Offer
 from archive.dicomweb.rendered import for_media_type, for_presentation_state, parse_rendering
 from archive.dicomweb.rendered_types import PICTURES, Category, choose_one, choose_part
 from archive.dicomweb.uris import frame_url, parse_frames, place_url
-from archive.errors import InvalidRequest, NotFound
+from archive.errors import InvalidRequest
 from archive.model.level import Place
 from archive.model.rendering import Rendering
 from archive.services.begun import begun
@@ -121,9 +121,7 @@ def rendered_frames(**_: str) -> Response:
         raise InvalidRequest(f"more than {MAX_FRAMES} frames in one request", where="frames")
     service = services().rendered
     subject = service.find(principal(), where)
-    for number in numbers:
-        if number > subject.pixels.frames:
-            raise NotFound(f"frame {number} does not exist: {where} has {subject.pixels.frames}")
+    service.check_frames(subject, numbers)
     media_types = service.frame_media_types(subject)
     if len(numbers) == 1:
         offer = choose_one(accept(), media_types, f"a frame of {described(subject)}")

@@ -34,8 +34,7 @@ def frame_thumbnail(**_: str) -> Response:
     if len(numbers) > 1:
         raise InvalidRequest("a thumbnail is of one frame", where="frames")
     subject = services().rendered.find(principal(), where)
-    if numbers[0] > subject.pixels.frames:
-        raise NotFound(f"frame {numbers[0]} does not exist: {where} has {subject.pixels.frames}")
+    services().rendered.check_frames(subject, numbers)
     return _send(subject, rendering, numbers[0])
 
 
@@ -44,6 +43,8 @@ def _rendering() -> Rendering:
 
 
 def _send(subject: Subject, rendering: Rendering, frame: int | None = None) -> Response:
-    media_types = services().rendered.thumbnail_media_types(subject)
+    service = services().rendered
+    media_types = service.thumbnail_media_types(subject)
     offer = choose_single(accept(), media_types, f"a thumbnail of {described(subject)}")
-    return send(subject, offer, for_media_type(rendering, offer.media_type), frame or subject.frame)
+    chosen = frame or service.frame_of(subject)
+    return send(subject, offer, for_media_type(rendering, offer.media_type), chosen)

@@ -55,7 +55,7 @@ def _media_types(subject: Subject, asked: WadoUri) -> tuple[str, ...]:
     if asked.frame is None:
         found = service.media_types(subject)
         return tuple(sorted(found, key=lambda name: name != JPEG)) if JPEG in found else found
-    frames = 0 if subject.instance.pixels is None else subject.pixels.frames
+    frames = 0 if subject.instance.pixels is None else service.frames_of(subject)
     if asked.frame > frames:
         raise InvalidRequest(f"frameNumber is above {frames}, the frames of the image", where="frameNumber")
     return service.frame_media_types(subject)
