@@ -31,7 +31,7 @@ def cda_document(ds: Dataset) -> bytes:
     return encapsulated_document(ds).rstrip(b"\0")
 
 
-def cda_page(ds: Dataset, _base: str = "") -> bytes:
+def cda_page(ds: Dataset) -> bytes:
     """Make the page of a clinical document.
 
     Raise NotDecodable where it is no well-formed XML, declares entities, or would be too large.

@@ -43,7 +43,9 @@ a:focus-visible,summary:focus-visible,.scroll:focus-visible{outline:2px solid va
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;margin:.5rem 0 1rem}
 caption{text-align:left;font-weight:600;padding:.25rem 0}
-th,td{overflow-wrap:break-word;text-align:left;vertical-align:top;padding:.3rem .6rem;border-bottom:1px solid var(--line)}
+th,td{overflow-wrap:break-word;text-align:left;vertical-align:top;padding:.3rem .6rem;
+ border-bottom:1px solid var(--line)}
+.attributes th,.attributes td{overflow-wrap:anywhere}
 thead th{color:var(--soft);font-weight:600;border-bottom:2px solid var(--line)}
 td.number,th.number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 th[scope=row]{font-weight:400}
@@ -76,6 +78,7 @@ details>table{margin-left:.5rem;width:calc(100% - .5rem)}
 footer{border-top:1px solid var(--line);padding-top:.5rem;padding-bottom:1.5rem;color:var(--soft);
  font-size:.8125rem}
 @media(max-width:40rem){
+th,td{overflow-wrap:anywhere}
 header,main,footer{padding-left:.75rem;padding-right:.75rem}
 .row{grid-template-columns:1fr;gap:0;padding:.3rem 0}
 ul.tree ul{padding-left:.6rem}

@@ -13,6 +13,7 @@ from typing import Any
 from archive.imaging.decode import decode_frame
 from archive.imaging.encode import transcode_frame
 from archive.model.instance import Pixels
+from archive.sandbox.document import document
 from archive.sandbox.messages import Answer
 from archive.sandbox.render import animate, render
 
@@ -36,5 +37,11 @@ def transcode(options: dict[str, Any], blobs: list[bytes]) -> Answer:
 
 
 TASKS: Mapping[str, Task] = MappingProxyType(
-    {"decode": decode, "transcode": transcode, "render": render, "animate": animate}
+    {
+        "decode": decode,
+        "transcode": transcode,
+        "render": render,
+        "animate": animate,
+        "document": document,
+    }
 )
