@@ -6,8 +6,7 @@ copyButtons(document.getElementById("said"));
 
 for (const image of document.querySelectorAll(".thumb img")) {
   const missing = () => {
-    const thumb = image.closest(".thumb");
-    thumb.querySelector(".stand-in").hidden = false;
+    image.nextElementSibling.hidden = false;
     image.remove();
   };
   if (image.complete && !image.naturalWidth && image.currentSrc) missing();

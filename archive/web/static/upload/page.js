@@ -154,7 +154,7 @@ export class Progress {
     const { queue, parts } = this;
     const problems = queue.count("failed") + queue.count("refused") + queue.count("cancelled");
     const stored = queue.count("stored") + queue.count("warned") + queue.count("already");
-    const what = `${words.files(stored)} of ${words.number(queue.entries.length)} in the archive`;
+    const what = `${words.number(stored)} of ${words.files(queue.entries.length)} in the archive`;
     parts.headline.textContent = problems ? `Ended with problems: ${what}` : `Done: ${what}`;
     const counts = ENDS.filter((state) => queue.count(state)).map((state) => `${words.number(queue.count(state))} ${STATES[state][1].toLowerCase()}`);
     this.say(`${parts.headline.textContent}. ${counts.join(", ")}.`);
