@@ -98,7 +98,8 @@ def _built(walk: Walk, data: bytes) -> Dataset:
 def _element(event: Event, data: bytes, encodings: Encodings) -> DataElement:
     _, tag, vr, offset, length, value, big = event
     raw = data[offset : offset + length] if value is None else value
-    return DataElement(Tag(tag), vr, _value(vr, raw, encodings, big), already_converted=True)
+    known = "OB" if vr == "UN" else vr  # pydicom would make a value of it that these bytes are not
+    return DataElement(Tag(tag), known, _value(vr, raw, encodings, big), already_converted=True)
 
 
 def _value(vr: str, raw: bytes, encodings: Encodings, big: bool) -> Any:
