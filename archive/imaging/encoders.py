@@ -60,7 +60,9 @@ def encode_rle(array: Array, pixels: Pixels, photometric: str) -> bytes:
 
 def encode_jpeg_ls(array: Array, pixels: Pixels, photometric: str) -> bytes:
     """Encode whole samples, as DCMTK does: it keeps unused bits, and every decoder gets the sign right."""
-    return _without_spiff(bytes(imagecodecs.jpegls_encode(_unsigned(array))))
+    # Noise grows by a twentieth, and LIMIT (T.87) allows 4 bytes for each: more than the codec reckons with.
+    most = array.nbytes * 4 + 1024
+    return _without_spiff(bytes(imagecodecs.jpegls_encode(_unsigned(array), out=most)))
 
 
 def _without_spiff(data: bytes) -> bytes:

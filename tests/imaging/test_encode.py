@@ -319,3 +319,12 @@ def test_from_one_compression_to_another(target: str) -> None:
     assert decode_frame(value, target, native, 1) == decoded
     expected = "YBR_RCT" if target in (JPEG_2000, HTJ2K, HTJ2K_RPCL) else "RGB"
     assert encoded_attributes(stored, BASELINE, target) == {"00280004": expected, "00280006": 0}
+
+
+@pytest.mark.parametrize("target", LOSSLESS)
+@pytest.mark.parametrize(("kind", "bits", "samples"), [("u1", 8, 1), ("u1", 8, 3), ("u2", 16, 1)])
+def test_noise_may_become_longer(target: str, kind: str, bits: int, samples: int) -> None:
+    array = np.random.default_rng(3).integers(0, 1 << bits, (300, 400, samples)).astype(kind)
+    described = describe(array, bits, "RGB" if samples == 3 else "MONOCHROME2")
+    value = encode_frame(array.tobytes(), target, described, described.photometric_interpretation, 1)
+    assert decode_frame(value, target, described, 1) == array.tobytes()
