@@ -72,27 +72,31 @@ def compare(name: str, path: Path, folder: Path) -> Compared | None:
     if instance is None:
         return None
     kind = f"{instance.pixels.photometric_interpretation} {instance.pixels.bits_stored}"
-    if is_segmentation(instance.ds):
-        return Compared(name, kind, "", None, None, "segments: in colour here, 0 and 1 in DCMTK")
-    if instance.pixels.tag in FLOAT_TAGS or is_video(instance.syntax):
-        return Compared(name, kind, "", None, None, "DCMTK draws no floats and no video")
+    other = _not_comparable(instance)
+    if other:
+        return Compared(name, kind, "", None, None, other)
     try:
-        ours = _ours(instance)
+        ours, refused, options = _ours(instance), "", _options(instance)
     except FilmroomError as error:
-        ours, refused = None, str(error)
-    options = _options(instance) if ours is not None else []
+        ours, refused, options = None, str(error), []
     theirs, source = _theirs(instance, path, folder, options)
     shown = " ".join([*options, source]).strip()
-    if ours is None:
-        return Compared(name, kind, shown, None, None, f"not here: {refused}" + _also(theirs))
-    if theirs is None:
-        return Compared(name, kind, shown, None, None, "DCMTK refuses it")
-    if is_supplemental(instance.ds):
-        return Compared(name, kind, shown, None, None, "supplemental palette: colour here, grey in DCMTK")
+    if ours is None or theirs is None:
+        note = "DCMTK refuses it" if ours is not None else f"not here: {refused}{_also(theirs)}"
+        return Compared(name, kind, shown, None, None, note)
     if theirs.shape != ours.shape:
         return Compared(name, kind, shown, None, None, f"{ours.shape} here, {theirs.shape} in DCMTK")
     apart = np.abs(ours.astype(int) - theirs)
     return Compared(name, kind, shown, float(apart.mean()), int(apart.max()))
+
+
+def _not_comparable(instance: Instance) -> str:
+    if is_segmentation(instance.ds):
+        return "segments: in colour here, 0 and 1 in DCMTK"
+    if is_supplemental(instance.ds):
+        return "supplemental palette: in colour here, grey in DCMTK"
+    drawn = instance.pixels.tag not in FLOAT_TAGS and not is_video(instance.syntax)
+    return "" if drawn else "DCMTK draws no floats and no video"
 
 
 def _also(theirs: Levels | None) -> str:
