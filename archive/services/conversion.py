@@ -33,18 +33,20 @@ class Conversion:
     def converted(self, instance: StoredInstance, target: str) -> Iterator[bytes]:
         """Give the chunks of the instance as a file in Explicit VR Little Endian, or one of ENCODERS.
 
-        The first frame is made at once, of lossy ones all: what cannot be made raises NotDecodable here.
+        The first frame and the first chunk are made at once, of lossy ones all: what cannot be made raises
+        NotDecodable here.
         """
         if target == EXPLICIT_LITTLE:
-            return self._native(instance)
+            return begun(self._native(instance))
         if instance.pixels is None:
-            return to_encapsulated(*self._source(instance), target, None)
+            return begun(to_encapsulated(*self._source(instance), target, None))
         found = _whole(instance, instance.pixels)
-        if target in LOSSY:
-            return begun(self._lossy(found, target))
+        return begun(self._lossy(found, target) if target in LOSSY else self._lossless(found, target))
+
+    def _lossless(self, found: Found, target: str) -> Iterator[bytes]:
         frames = begun(self._frames(found, target))
         encoded = EncodedFrames(found.pixels, frames, _attributes(found, target))
-        return to_encapsulated(*self._source(instance), target, encoded)
+        return to_encapsulated(*self._source(found.instance), target, encoded)
 
     def _native(self, instance: StoredInstance) -> Iterator[bytes]:
         pixels, syntax = instance.pixels, instance.transfer_syntax_uid

@@ -91,7 +91,7 @@ def test_an_instance_without_pixels_has_no_frames(archive: Archive) -> None:
         ("1", f"{OCTETS}; transfer-syntax={IMPLICIT}", 406),
         ("1", "application/dicom", 406),
         ("1", "video/mp4", 406),
-        ("1", "image/jphc", 406),
+        ("1", "image/jxl", 406),
     ],
 )
 def test_one_frame_may_come_alone(archive: Archive, frames: str, accept: str, status: int) -> None:

@@ -36,16 +36,19 @@ def read(file: bytes) -> pydicom.FileDataset:
         return pydicom.dcmread(io.BytesIO(file))
 
 
-def decoders(file: bytes, folder: Path) -> dict[str, Array]:
-    """Return the pixels of a file by the name of each decoder that knows its transfer syntax."""
-    ds = read(file)
+def decoders(file: bytes, folder: Path, *, crashes: bool = True) -> dict[str, Array]:
+    """Return the pixels of a file by the name of each decoder that knows its transfer syntax.
+
+    GDCM is left out without `crashes`: it ends the process for headers it does not expect.
+    """
+    ds = pydicom.dcmread(io.BytesIO(file))
     syntax = ds.file_meta.TransferSyntaxUID
     found = {}
     if syntax in _PROGRAMS and shutil.which(_PROGRAMS[syntax][0]):
         found["dcmtk"] = _by_dcmtk(file, _PROGRAMS[syntax], folder)
     if syntax == RLE:
         found["pylibjpeg-rle"] = _by_pylibjpeg_rle(ds)
-    elif syntax in (JPEG_LOSSLESS, JPEG_LS, JPEG_2000) and ds.BitsStored >= 8:  # it ends itself for 7
+    elif syntax in (JPEG_LOSSLESS, JPEG_LS, JPEG_2000) and crashes and ds.BitsStored >= 8:
         found["gdcm"] = _by_gdcm(file, ds, folder)
     if syntax in (JPEG_2000, HTJ2K, HTJ2K_RPCL):
         found["pylibjpeg-openjpeg"] = _by_openjpeg(ds)
@@ -59,6 +62,9 @@ def native(ds: Dataset) -> Array:
         bits = np.unpackbits(np.frombuffer(ds.PixelData, np.uint8), bitorder="little")
         return bits[: count * ds.Rows * ds.Columns].reshape(count, ds.Rows, ds.Columns, 1)
     size = count * ds.Rows * ds.Columns * ds.SamplesPerPixel
+    if ds.PhotometricInterpretation == "YBR_FULL_422" and len(ds.PixelData) < size:
+        pairs = np.frombuffer(ds.PixelData, np.uint8).reshape(-1, 4)  # Y1 Y2 Cb Cr
+        return pairs[:, [0, 2, 3, 1, 2, 3]].reshape(count, ds.Rows, ds.Columns, 3)
     flat = np.frombuffer(ds.PixelData, _kind(ds), count=size)
     if ds.SamplesPerPixel == 3 and ds.PlanarConfiguration == 1:
         return flat.reshape(count, 3, ds.Rows, ds.Columns).transpose(0, 2, 3, 1)
