@@ -29,17 +29,18 @@ RENDERED = (
     "text/xml",
     "image/svg+xml",
     "application/pdf",
+    "audio/wav",
+    "model/stl",
+    "model/obj",
+    "model/mtl",
 )
-"""All that there is; what of it an instance can be depends on its category."""
+"""All that there is; what of it an instance can be depends on its category and SOP Class."""
 
 MAX_ANIMATED_FRAMES = 512
 MAX_ANIMATED_PIXELS = 2**27
 """A longer multi-frame image is offered as pictures of single frames only."""
 
-_STATE = "1.2.840.10008.5.1.4.1.1.11."
-_REPORT = "1.2.840.10008.5.1.4.1.1.88."
-_WAVEFORM = "1.2.840.10008.5.1.4.1.1.9."
-_ENCAPSULATED = "1.2.840.10008.5.1.4.1.1.104."
+_STATE = "1.2.840.10008.5.1.4.1.1.11."  # with what follows, the SOP Classes of presentation states
 
 
 class Category(Enum):
@@ -49,27 +50,17 @@ class Category(Enum):
     FRAMES = "a multi-frame image"
     VIDEO = "a video"
     STATE = "a presentation state"
-    REPORT = "a report"
-    DOCUMENT = "an encapsulated document"
-    WAVEFORM = "a waveform"
-    OTHER = "an object without pixels"
+    DOCUMENT = "an object without pixels"
 
 
 def category_of(instance: StoredInstance) -> Category:
     """Return the category of a stored instance."""
-    if instance.pixels is not None:
-        if transfer_syntax(instance.transfer_syntax_uid).kind is Kind.VIDEO:
-            return Category.VIDEO
-        return Category.FRAMES if instance.pixels.frames > 1 else Category.IMAGE
-    sop_class = instance.identity.sop_class_uid
-    prefixes = {
-        _STATE: Category.STATE,
-        _REPORT: Category.REPORT,
-        _WAVEFORM: Category.WAVEFORM,
-        _ENCAPSULATED: Category.DOCUMENT,
-    }
-    found = (category for prefix, category in prefixes.items() if sop_class.startswith(prefix))
-    return next(found, Category.OTHER)
+    if instance.pixels is None:
+        is_state = instance.identity.sop_class_uid.startswith(_STATE)
+        return Category.STATE if is_state else Category.DOCUMENT
+    if transfer_syntax(instance.transfer_syntax_uid).kind is Kind.VIDEO:
+        return Category.VIDEO
+    return Category.FRAMES if instance.pixels.frames > 1 else Category.IMAGE
 
 
 def can_move(pixels: Pixels) -> bool:

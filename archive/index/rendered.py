@@ -17,21 +17,24 @@ from archive.model.instance import StoredInstance
 from archive.model.level import Place
 from archive.model.principal import Principal
 
-_LATER = ("OT", "DOC")
-"""Modalities of series that show a study less well: captured screens and scanned papers."""
+_LATER = ("OT", "DOC", "ECG", "HD", "EPS", "RESP", "EEG", "EMG", "EOG", "AU")
+"""Modalities of series that show a study less well: captured screens, scanned papers, curves."""
 _LAST = ("SEG", "RTDOSE", "PR", "KO", "SR", "REG", "RWV")
 """Modalities of series that are made from others, and mean little without them."""
 
 _NUMBER_OF_FRAMES = "00280008"
+_WAVEFORMS = "1.2.840.10008.5.1.4.1.1.9."
+_PICTURED = sa.or_(instances.c.pixels.is_not(None), instances.c.sop_class_uid.startswith(_WAVEFORMS))
+"""What there is a picture of."""
 _NUMBERED = (sa.func.coalesce(instances.c.instance_number, 2**62), instances.c.sop_uid)
 
 
 def representative_instance(database: Database, principal: Principal, place: Place) -> StoredInstance | None:
-    """Return the instance that stands for a study or a series; None where none has pixels.
+    """Return the instance that stands for a study or a series; None where there is no picture of any.
 
-    It is the middle one, by instance number, of those with pixels in the series; of a study, in its first
-    series with pixels: acquired images before other ones, those made from images last, then by number. Raise
-    NotFound or Gone where the caller sees nothing at the place.
+    It is the middle one of its series, by instance number, among images and waveforms. For a study it is of
+    the first such series: acquired images come before other pictures, and those made from images last, then
+    it goes by number. Raise NotFound or Gone where the caller sees nothing at the place.
     """
     with database.read() as connection:
         row = connection.execute(_series_of(connection, principal, place)).first()
@@ -48,9 +51,9 @@ def representative_instance(database: Database, principal: Principal, place: Pla
 
 
 def _series_of(connection: Connection, principal: Principal, place: Place) -> sa.Select[tuple[int]]:
-    """Return the statement that gives the first series with pixels at a place."""
+    """Return the statement that gives the first series that there is a picture of at a place."""
     rank = sa.case((series.c.modality.in_(_LAST), 2), (series.c.modality.in_(_LATER), 1), else_=0)
-    pictured = sa.exists().where(instances.c.series_id == series.c.id, instances.c.pixels.is_not(None))
+    pictured = sa.exists().where(instances.c.series_id == series.c.id, _PICTURED)
     return (
         sa.select(series.c.id)
         .join(studies)
@@ -61,8 +64,8 @@ def _series_of(connection: Connection, principal: Principal, place: Place) -> sa
 
 
 def _middle(connection: Connection, series_id: int) -> int | None:
-    """Return the row id of the middle instance with pixels of a series."""
-    pictured = (instances.c.series_id == series_id, instances.c.pixels.is_not(None))
+    """Return the row id of the middle instance that there is a picture of in a series."""
+    pictured = (instances.c.series_id == series_id, _PICTURED)
     count = connection.scalar(sa.select(sa.func.count()).select_from(instances).where(*pictured)) or 0
     return connection.scalar(
         sa.select(instances.c.id)

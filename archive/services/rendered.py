@@ -35,6 +35,7 @@ from archive.model.level import Place
 from archive.model.principal import Principal
 from archive.model.rendering import Rendering
 from archive.rendering.animate import animation_types
+from archive.rendering.document_types import document_media_types
 from archive.rendering.video import can_decode_video
 from archive.sandbox.pool import Sandbox
 from archive.services.frames import Found, FramesService, Span
@@ -142,7 +143,7 @@ class RenderedService:
     def media_types(self, subject: Subject) -> tuple[str, ...]:
         """Return what an instance can be rendered as, the default first; nothing where it cannot be."""
         if subject.instance.pixels is None:
-            return ()
+            return document_media_types(subject.instance.identity.sop_class_uid)
         stills = self.frame_media_types(subject)
         if subject.category is Category.VIDEO:
             return (transfer_syntax(subject.instance.transfer_syntax_uid).media_type, *stills)
@@ -160,10 +161,18 @@ class RenderedService:
 
     def thumbnail_media_types(self, subject: Subject) -> tuple[str, ...]:
         """Return what a thumbnail of an instance can be; raise NotFound where there is nothing to see."""
-        return tuple(name for name in self.frame_media_types(subject) if name in THUMBNAILS)
+        found = tuple(name for name in THUMBNAILS if name in self.media_types(subject))
+        if not found and subject.instance.pixels is None:
+            raise NotFound(f"{subject.place} has no image, and so no thumbnail")
+        return found
 
-    def rendered(self, subject: Subject, rendering: Rendering) -> Rendered:
-        """Make the one thing that shows an instance, in the media type of the rendering."""
+    def rendered(self, subject: Subject, rendering: Rendering, base: str) -> Rendered:
+        """Make the one thing that shows an instance, in the media type of the rendering.
+
+        `base` is the address of the DICOMweb root, for links in documents.
+        """
+        if subject.instance.pixels is None:
+            return self.document(subject, rendering, base)
         if subject.category is Category.FRAMES and rendering.media_type in MOVING:
             return self.moving(subject, rendering)
         return self.picture(subject, self.frame_of(subject), rendering)
@@ -211,6 +220,21 @@ class RenderedService:
         key = (subject.instance.sha256, 0, rendering)
         return self.kept.get(key, partial(self._moving, subject, rendering))
 
+    def document(self, subject: Subject, rendering: Rendering, base: str) -> Rendered:
+        """Make a document of an instance without pixels."""
+        key = (subject.instance.sha256, rendering, base)
+        return self.kept.get(key, partial(self._document, subject, rendering, base))
+
+    def _document(self, subject: Subject, rendering: Rendering, base: str) -> Rendered:
+        options = {
+            "syntax": subject.instance.transfer_syntax_uid,
+            "accept": [rendering.media_type],
+            "base": base,
+            "annotations": rendering.annotations,
+            "fit": _fit(rendering),
+        }
+        return self._made("document", options, self.source.data_set(subject.instance))
+
     def _picture(self, subject: Subject, frame: int, rendering: Rendering) -> Rendered:
         # A video is one stream, kept as its first frame, whatever frame of it is shown.
         stored_as = 1 if subject.category is Category.VIDEO else frame
@@ -229,6 +253,13 @@ class RenderedService:
     def _made(self, task: str, options: dict[str, Any], *blobs: bytes) -> Rendered:
         answer, (data,) = self.sandbox.run(task, options, *blobs)
         return Rendered(str(answer["media_type"]), data)
+
+
+def _fit(rendering: Rendering) -> tuple[int, int] | None:
+    if rendering.viewport is not None:
+        return rendering.viewport.width, rendering.viewport.height
+    side = rendering.longest_side
+    return None if side is None else (side, side)
 
 
 def _can_move(pixels: Pixels) -> bool:

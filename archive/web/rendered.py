@@ -28,7 +28,8 @@ from archive.web.streams import Part, multipart_response, ranged_response, singl
 
 CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
 """What a stored document may do in the browser: show itself, and nothing else."""
-_PASSIVE = ("image/jpeg", "image/png", "image/gif", "video/", "application/pdf")
+_PASSIVE = ("image/jpeg", "image/png", "image/gif", "video/", "audio/", "application/pdf", "model/")
+_UTF8 = frozenset({"text/html", "text/plain"})
 
 
 def rendered(**_: str) -> Response:
@@ -65,7 +66,9 @@ def send(subject: Subject, offer: Offer, rendering: Rendering, frame: int | None
         return validated(_video(subject, offer, etag), etag)
     service = services().rendered
     made = (
-        service.rendered(subject, rendering) if frame is None else service.picture(subject, frame, rendering)
+        service.rendered(subject, rendering, base_url())
+        if frame is None
+        else service.picture(subject, frame, rendering)
     )
     if offer.container is Container.MULTIPART:
         response = multipart_response(offer.media_type, (part(subject.place, made, frame),))
@@ -84,8 +87,8 @@ def protected(response: Response, media_type: str) -> Response:
 
 
 def content_type(media_type: str) -> str:
-    """Name the characters of a text."""
-    return f"{media_type}; charset=utf-8" if media_type.startswith("text/") else media_type
+    """Name the characters of a text; XML does that itself."""
+    return f"{media_type}; charset=utf-8" if media_type in _UTF8 else media_type
 
 
 def _slice(data: bytes, start: int, length: int) -> Iterable[bytes]:

@@ -93,8 +93,8 @@ def _counted(chosen: Iterable[Chosen | None]) -> tuple[int, int, Chosen | None]:
 
 def _several(chosen: Iterable[Chosen | None]) -> Response:
     """Answer with a part for each; at least one must turn out well."""
-    service = services().rendered
-    works = (partial(_made, service, *each) for each in chosen if each is not None)
+    service, base = services().rendered, base_url()
+    works = (partial(_made, service, base, *each) for each in chosen if each is not None)
     parts = _well(service.each(works))
     first = next(parts, None)
     if first is None:
@@ -103,9 +103,9 @@ def _several(chosen: Iterable[Chosen | None]) -> Response:
     return multipart_response(first[1].media_type, sent)
 
 
-def _made(service: RenderedService, subject: Subject, rendering: Rendering) -> Made:
+def _made(service: RenderedService, base: str, subject: Subject, rendering: Rendering) -> Made:
     try:
-        return subject, service.rendered(subject, rendering)
+        return subject, service.rendered(subject, rendering, base)
     except _ITS_OWN_FAULT as error:
         return subject, error
 

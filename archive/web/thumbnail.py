@@ -46,5 +46,5 @@ def _send(subject: Subject, rendering: Rendering, frame: int | None = None) -> R
     service = services().rendered
     media_types = service.thumbnail_media_types(subject)
     offer = choose_single(accept(), media_types, f"a thumbnail of {described(subject)}")
-    chosen = frame or service.frame_of(subject)
+    chosen = frame or (service.frame_of(subject) if subject.instance.pixels is not None else None)
     return send(subject, offer, for_media_type(rendering, offer.media_type), chosen)

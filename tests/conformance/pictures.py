@@ -75,10 +75,11 @@ def report(number: int = 1, *, series: int = 9, study: int = 1, **overrides: Any
         "ConceptNameCodeSequence": [name],
         "ContentSequence": [text],
     }
-    return image(number, series=series, study=study, **_without_pixels() | values | overrides)
+    return image(number, series=series, study=study, **without_pixels() | values | overrides)
 
 
-def _without_pixels() -> dict[str, None]:
+def without_pixels() -> dict[str, Any]:
+    """Return what leaves the pixels out of an image."""
     return dict.fromkeys(
         (
             "PixelData",
