@@ -9,8 +9,10 @@ import sys
 
 from archive.dicomweb.attribute_names import keyword_of
 from archive.dicomweb.capabilities import to_markdown
-from archive.dicomweb.media_types import TRANSFER_SYNTAXES
+from archive.dicomweb.media_types import EXPLICIT_LITTLE, TRANSFER_SYNTAXES
 from archive.imaging.decode import can_decode
+from archive.imaging.encode import ENCODERS, LOSSY
+from archive.imaging.encoders import QUALITY
 from archive.model.query import ORDERABLE
 from archive.settings import Settings
 from archive.web.errors import STATUSES
@@ -97,6 +99,19 @@ commitment, and users: whoever reaches the archive may do everything.
   too, which 8.7.3 would not allow.
 - Without a transfer syntax it is sent in Explicit VR Little Endian; lossy and video data, data of
   unknown syntaxes, and pixels too long for that stay as stored.
+- Where `Accept` names it, it is compressed to any syntax that the table below calls made, from native or
+  other compressed pixels, lossy ones included; video is not. Pixels must fit (PS3.5 8.2): 8 or 16 bits
+  allocated, or 1 in JPEG 2000; MONOCHROME, PALETTE COLOR, RGB or YBR_FULL, signed only if grey. What does
+  not fit is 406 and told. What has no pixels fits everywhere.
+- Among syntaxes that are liked alike, an instance stored compressed goes as stored if it may, and nothing
+  lossy is made if something lossless may go.
+- Compressed data have one fragment a frame, an empty Basic Offset Table and Planar Configuration 0. RGB in
+  JPEG 2000 and HTJ2K becomes YBR_RCT. All but JPEG Baseline is lossless, unused bits included. An icon that
+  was compressed like its image is left out.
+- JPEG Baseline takes unsigned samples of 8 bits, at quality {quality}; colour becomes YBR_FULL_422. The
+  instance gets a SOP Instance UID of its own, the same for each such request, and says so: Image Type
+  DERIVED, Lossy Image Compression with ratio and method, Derivation Description and Code, and the stored
+  instance in Source Image Sequence (PS3.3 C.7.6.1.1.5).
 - A study goes as multipart by default, or as a zip with a folder for each series.
 - What was deleted here is 410, also below the place that was deleted; stored again it is as new.
 
@@ -112,10 +127,11 @@ commitment, and users: whoever reaches the archive may do everything.
 
 ### frames
 
-- In the order asked for, as stored or as native pixels, little endian; 404 for a number that does not
-  exist.
+- In the order asked for, as stored, as native pixels, little endian, or compressed anew; 404 for a number
+  that does not exist.
 - `application/octet-stream` alone means native pixels; with `transfer-syntax=*` the frame as stored. An
-  image type is sent where frames are stored in it; nothing is compressed anew.
+  image type means frames stored in it, else its default syntax, to which frames are compressed: `image/jpeg`
+  alone is JPEG Lossless, JPEG Baseline must be named. `transfer-syntax=*` compresses nothing.
 
 ### bulkdata
 
@@ -141,15 +157,24 @@ def page() -> str:
     }
     defaults["orderable"] = ", ".join(keyword_of(tag) for tag in ORDERABLE)
     tables = to_markdown(ROWS).replace("\n## ", "\n### ").removeprefix("## ")
-    return "\n".join([_HEAD.format(**defaults), "## Requests\n", f"### {tables}", *_syntaxes(), *_errors()])
+    return "\n".join(
+        [
+            _HEAD.format(quality=QUALITY, **defaults),
+            "## Requests\n",
+            f"### {tables}",
+            *_syntaxes(),
+            *_errors(),
+        ]
+    )
 
 
 def _syntaxes() -> list[str]:
     lines = ["## Transfer syntaxes", "", "All are stored and sent as stored; others, too.", ""]
-    lines += ["| UID | name | frames as | made native |", "|---|---|---|---|"]
+    lines += ["| UID | name | frames as | made native | made |", "|---|---|---|---|---|"]
     for row in TRANSFER_SYNTAXES:
         native = "yes" if row.decodable and (not row.encapsulated or can_decode(row.uid)) else "no"
-        lines.append(f"| {row.uid} | {row.name} | `{row.media_type}` | {native} |")
+        made = "lossy" if row.uid in LOSSY else "yes" if row.uid in {*ENCODERS, EXPLICIT_LITTLE} else "no"
+        lines.append(f"| {row.uid} | {row.name} | `{row.media_type}` | {native} | {made} |")
     return [*lines, ""]
 
 
