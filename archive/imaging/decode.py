@@ -192,15 +192,20 @@ def _decode_jpeg_lossless(value: bytes, pixels: Pixels, header: Codestream) -> A
 
 
 def _libjpeg(value: bytes, header: Codestream, colour: str) -> Array:
-    if value.rfind(b"\xff\xd9") < value.rfind(b"\xff\xda"):
-        raise _RefusedError("its end is missing")  # libjpeg would make up the rest
+    _check_end(value)  # libjpeg would make up the rest
     if header.components != 3:
         return np.asarray(imagecodecs.jpeg8_decode(value))
     return np.asarray(imagecodecs.jpeg8_decode(value, colorspace=colour, outcolorspace="RGB"))
 
 
+def _check_end(value: bytes) -> None:
+    if value.rfind(b"\xff\xd9") < value.rfind(b"\xff\xda"):
+        raise _RefusedError("its end is missing")
+
+
 def _decode_jpegls(value: bytes, pixels: Pixels, header: Codestream) -> Array:
-    # CharLS can count zero bits for 3 to 4 seconds where a broken frame has a marker too early, then refuses.
+    # Where the bits of a broken frame run out too early CharLS counts zeros for 4 seconds, then refuses it.
+    _check_end(value)
     return np.asarray(imagecodecs.jpegls_decode(value))
 
 
