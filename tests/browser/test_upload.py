@@ -251,7 +251,7 @@ def test_the_page_at_each_size_and_in_both_colours(
     page: Page, tmp_path: Path, viewport: Viewport, *, dark: bool
 ) -> None:
     (tmp_path / "a file with a long name that goes on and on.dcm").write_bytes(b"x" * 500)
-    (tmp_path / "‮gnp.exe<img src=x onerror=alert(1)>").write_bytes(image("name", viewport.width + dark))
+    (tmp_path / "\u202egnp.exe<img src=x onerror=alert(1)>").write_bytes(image("name", viewport.width + dark))
     page.goto("/upload")
     page.set_input_files("#choose-files", sorted(tmp_path.iterdir()))
     finished(page)

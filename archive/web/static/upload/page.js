@@ -123,7 +123,7 @@ export class Progress {
   /** The requests under way, a line each. */
   #sending() {
     const { section, list, rows } = this.active;
-    section.hidden = !this.queue.active.size;
+    section.hidden = !this.queue.running;
     for (const request of this.queue.active) {
       if (rows.has(request)) continue;
       const [first] = request.entries;
@@ -155,7 +155,8 @@ export class Progress {
     const problems = queue.count("failed") + queue.count("refused") + queue.count("cancelled");
     const stored = queue.count("stored") + queue.count("warned") + queue.count("already");
     const what = `${words.number(stored)} of ${words.files(queue.entries.length)} in the archive`;
-    parts.headline.textContent = problems ? `Ended with problems: ${what}` : `Done: ${what}`;
+    if (problems) parts.headline.textContent = `Ended with problems: ${what}`;
+    else parts.headline.textContent = stored ? `Done: ${what}` : "Ended: there was no DICOM file to send";
     const counts = ENDS.filter((state) => queue.count(state)).map((state) => `${words.number(queue.count(state))} ${STATES[state][1].toLowerCase()}`);
     this.say(`${parts.headline.textContent}. ${counts.join(", ")}.`);
     this.#render();
