@@ -15,16 +15,7 @@ from datetime import date, timedelta
 
 from archive.errors import InvalidRequest
 from archive.model.level import Level
-from archive.model.query import (
-    NEWEST_FIRST,
-    AnyOf,
-    FuzzyName,
-    Key,
-    Order,
-    Query,
-    Range,
-    Wildcard,
-)
+from archive.model.query import AnyOf, FuzzyName, Key, Order, Query, Range, Wildcard
 from archive.model.uid import is_uid
 
 _NAME, _ID, _ACCESSION = "00100010", "00100020", "00080050"
@@ -62,7 +53,7 @@ class Form:
 
     @classmethod
     def read(cls, arguments: Mapping[str, str]) -> Form:
-        """Read the parameters of an address; what it lacks is empty, an order there is not is the usual one."""
+        """Read the parameters of an address; what it lacks is empty, an unknown order the usual one."""
         read = {
             each.name: " ".join(arguments.get(PARAMETERS[each.name], "").split())[:_LONGEST]
             for each in fields(cls)
@@ -174,11 +165,9 @@ def _day(text: str, field: str) -> str | None:
         raise InvalidRequest(f"{text[:20]!r} is no date: write it as 2026-11-25", where=field) from None
 
 
-def quick_dates(today: date) -> tuple[tuple[str, str, str], ...]:
-    """Return the ranges that one click chooses: what it says, and the two dates."""
-    week = today - timedelta(days=6)
-    month = today - timedelta(days=29)
+def quick_dates(today: date) -> tuple[tuple[str, int, str, str], ...]:
+    """Return the ranges that one click chooses: what it says, how many days, and the two dates."""
     return tuple(
-        (label, first.isoformat(), today.isoformat())
-        for label, first in (("Today", today), ("7 days", week), ("30 days", month))
+        (label, days, (today - timedelta(days=days - 1)).isoformat(), today.isoformat())
+        for label, days in (("Today", 1), ("7 days", 7), ("30 days", 30))
     )

@@ -35,13 +35,19 @@ def person(name: Any) -> str:
     """Return a name, or its first group, as people write it: family name, given names, title.
 
     `name` is a value of PN in DICOM JSON or one component group as text. Where there is an ideographic group
-    beside the alphabetic one, it comes in brackets.
+    beside the alphabetic one, or a phonetic one alone, it comes in brackets.
     """
-    if isinstance(name, Mapping):
-        groups = [_group(str(name.get(each) or "")) for each in ("Alphabetic", "Ideographic", "Phonetic")]
-        first = groups[0] or groups[1] or groups[2]
-        return f"{first} ({groups[1]})" if groups[0] and groups[1] and groups[0] != groups[1] else first
-    return _group(str(name or "").split("=")[0])
+    if not isinstance(name, Mapping):
+        return _group(str(name or "").split("=")[0])
+    alphabetic, *others = (str(name.get(each) or "") for each in ("Alphabetic", "Ideographic", "Phonetic"))
+    first = _group(alphabetic)
+    other = next((each for each in map(_plain, others) if each), "")
+    return f"{first} ({other})" if first and other else first or other
+
+
+def _plain(group: str) -> str:
+    """Ideographic and phonetic groups are written without commas."""
+    return " ".join(part.strip() for part in group.split("^") if part.strip())
 
 
 def _group(group: str) -> str:
