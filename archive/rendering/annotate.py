@@ -151,6 +151,7 @@ def _cut(line: str, font: _Font, width: int) -> str:
 
 def fitting_font(line: str, size: int) -> tuple[_Font, str]:
     """Return a font that has all letters of a line, and the line; what no font has loses its accents."""
+    line = "".join(" " if unicodedata.category(one)[0] in "CZ" else one for one in line)  # no controls
     for font in _fonts(size):
         if _knows(font, line):
             return font, line

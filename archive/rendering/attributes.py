@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 
 # What pydicom raises for values that it cannot convert; it converts each when it is first asked for.
 _UNREADABLE = (
-    ValueError,  # and UnicodeError, BytesLengthException
+    ValueError,  # and UnicodeError
+    BytesLengthException,
     TypeError,
     LookupError,
     AttributeError,

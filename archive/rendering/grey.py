@@ -23,7 +23,7 @@ from archive.rendering.functional_groups import Frame
 from archive.rendering.lut import Lut, read_lut
 from archive.rendering.modality import Modality, read_modality
 from archive.rendering.stored import Bits
-from archive.rendering.voi import Voi, apply_voi, default_window, full_window, read_voi, uses_range
+from archive.rendering.voi import Voi, apply_voi, default_window, read_voi
 
 Array = NDArray[Any]
 
@@ -114,16 +114,12 @@ def _stored_voi(frame: Frame, bits: Bits | None, modality: Modality) -> Voi | No
 def _window_of(cells: Array, frame: Frame, bits: Bits | None, modality: Modality) -> Window:
     """Make the window of a frame that has none stored, by the rule of voi.py."""
     padding = padding_of(frame.ds, bits)
-    if bits is None or cells.itemsize > 2:
-        values = cells if bits is None else bits.values(cells)
-        used = default_window(_finite_ends(modality, values, padding))
-    else:
-        used = default_window(modality.apply(_present(cells, bits, padding)))
-    if bits is not None and bits.stored <= 8:
-        least, most = output_ends(modality, bits)
-        if uses_range(least, most, used):
-            return full_window(least, most)
-    return used
+    if bits is None:
+        return default_window(_finite_ends(modality, cells, padding), None)
+    if cells.itemsize > 2:
+        return default_window(_finite_ends(modality, bits.values(cells), padding), None)
+    whole = output_ends(modality, bits) if bits.stored <= 8 else None
+    return default_window(modality.apply(_present(cells, bits, padding)), whole)
 
 
 def read_polarity(ds: Dataset, pixels: Pixels) -> Polarity:

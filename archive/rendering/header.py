@@ -13,7 +13,7 @@ from typing import Any
 
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.filereader import read_dataset
 
 from archive.dicom.byte_order import swap_words
@@ -33,6 +33,7 @@ _BROKEN = (
     OSError,
     struct.error,
     InvalidDicomError,
+    BytesLengthException,
 )
 
 

@@ -56,23 +56,19 @@ def read_voi(ds: Dataset, *, least: float, most: float) -> Voi | None:
 
 def full_window(least: float, most: float) -> Window:
     """Return the window that shows `least` as black and `most` as white (C.11.2.1.3.2)."""
-    return Window((least + most) / 2, max(most - least, 1e-9), "linear-exact")
+    return Window((least + most) / 2, most - least, "linear-exact")
 
 
-def default_window(values: Array) -> Window:
-    """Return the window from the least to the largest of the values of an image, all finite.
+def default_window(values: Array, whole: tuple[float, float] | None) -> Window:
+    """Return the window of a frame that has none stored, for the finite values that it has.
 
-    An image of one value is shown as a middle grey.
+    `whole` are the ends of what its few bits can hold, None where it has more than 8 of them. A frame of one
+    value is black, or of few bits as it is.
     """
-    if not values.size:
-        return full_window(0.0, 1.0)
-    least, most = float(values.min()), float(values.max())
-    return full_window(least, most) if most > least else Window(least, 1.0, "linear-exact")
-
-
-def uses_range(least: float, most: float, used: Window) -> bool:
-    """Tell whether the values that `used` spans are a fair part of the range from `least` to `most`."""
-    return used.width * _USED_PART >= most - least
+    least, most = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
+    if whole is not None and (least == most or (most - least) * _USED_PART >= whole[1] - whole[0]):
+        return full_window(*whole)
+    return full_window(least, most if most > least else least + 1.0)
 
 
 def apply_voi(voi: Voi, values: Array) -> Array:

@@ -198,8 +198,9 @@ def test_eight_bits_that_use_hardly_any_of_their_range_are_stretched() -> None:
     assert shown(np.array([[0, 1], [2, 3]], dtype=np.uint8)).tolist() == [[0, 85], [170, 255]]
 
 
-def test_an_image_of_one_value_is_neither_black_nor_white() -> None:
-    assert set(shown(np.full((3, 3), 700, np.uint16)).reshape(-1)) == {128}
+def test_an_image_of_one_value_is_black_or_of_8_bits_as_it_is() -> None:
+    assert set(shown(np.full((3, 3), 700, np.uint16)).reshape(-1)) == {0}
+    assert set(shown(np.full((3, 3), 70, np.uint8)).reshape(-1)) == {70}
 
 
 @pytest.mark.parametrize("high", [11, 15, 13])
