@@ -163,8 +163,8 @@ def _svg_shape(shape: Shape) -> Markup:
         case Trace(points, kind):
             paths = Markup(" ").join(_path(run) for run in _runs(points))
             return Markup(
-                '<path class="w-trace" transform="scale({})" d="{}" style="stroke-width:{}"/>\n'
-            ).format(1 / _FINE, paths, round(_LINES["trace"][2] * _FINE))
+                '<path class="w-{}" transform="scale({})" d="{}" style="stroke-width:{}"/>\n'
+            ).format(kind, 1 / _FINE, paths, round(_LINES[kind][2] * _FINE))
         case Label(x, y, text, size, kind, anchor):
             return Markup(
                 '<text class="w-{}" x="{}" y="{}" font-size="{}" text-anchor="{}">{}</text>\n'
