@@ -27,6 +27,7 @@ _ELEMENTS = {name: name for name in _SAME} | {
 _VOID = frozenset({"br", "col"})
 _STYLES = {"Bold": "strong", "Italics": "em", "Emphasis": "em", "Underline": "u"}
 _REVISED = {"insert": "ins", "delete": "del"}
+_LIST_CAPTION = Markup('<li class="caption" value="0">')  # HTML has none; the first item stays number 1
 _SPANS = ("colspan", "rowspan")
 _SPAN = re.compile(r"[1-9][0-9]{0,2}")
 _PICTURES = {"image/png": b"\x89PNG", "image/jpeg": b"\xff\xd8\xff", "image/gif": b"GIF8"}
@@ -91,7 +92,9 @@ def _tags(element: Element, parent: Element | None, pictures: Pictures) -> tuple
         return _picture(element, pictures), Markup("")
     if source == "caption":
         source_of_parent = _local(parent) if parent is not None else ""
-        name = {"table": "caption", "list": "li"}.get(source_of_parent, "strong")
+        if source_of_parent == "list":
+            return _LIST_CAPTION, Markup("</li>")
+        name = "caption" if source_of_parent == "table" else "strong"
     else:
         name = _name(element, source)
     if not name or parent is None:

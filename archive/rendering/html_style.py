@@ -55,6 +55,7 @@ ul.tree,ul.tree ul{list-style:none;margin:0;padding:0}
 ul.tree ul{padding-left:1rem;border-left:2px solid var(--line);margin:.125rem 0 .375rem}
 ul.tree li.group>ul{border-left:0;padding-left:0}
 ul.tree li.group li.group{margin-left:.75rem}
+ul.tree li.bare{display:inline-block;margin-right:1.25rem}
 .row{display:grid;grid-template-columns:minmax(8rem,17rem) 1fr;gap:.125rem 1rem;padding:.2rem 0}
 .row.block{display:block}
 .row .name{color:var(--soft)}
@@ -74,6 +75,7 @@ details>table{margin-left:.5rem;width:calc(100% - .5rem)}
 .picture{min-width:56rem;display:block;width:100%;height:auto}
 .narrative table{width:auto;min-width:50%}
 .narrative th,.narrative td{border:1px solid var(--line)}
+.narrative li.caption{list-style:none;margin-left:-1.25rem;font-weight:600}
 .narrative img{max-width:100%}
 footer{border-top:1px solid var(--line);padding-top:.5rem;padding-bottom:1.5rem;color:var(--soft);
  font-size:.8125rem}

@@ -87,6 +87,14 @@ def _request(item: Dataset) -> str:
     return text(item, "RequestedProcedureDescription") or code_of(item, "RequestedProcedureCodeSequence")
 
 
+def _class_of(item: ContentItem) -> str:
+    """Return how an item is set: libraries of unnamed images run on, one beside the other."""
+    if item.kind == "CONTAINER":
+        return "group"
+    plain = not (item.name or item.relation or item.modifiers or item.value or item.target)
+    return "bare" if plain and item.references else "leaf"
+
+
 class _Tree:
     """The nested lists of a report, written item by item; levels below _DEEPEST stand side by side."""
 
@@ -110,20 +118,24 @@ class _Tree:
                 self._open -= 1
         del self._headings[depth:]
         self._headings.append(self._headings[-1] + (item.kind == "CONTAINER"))
-        kind = Markup('<li class="group"{}>') if item.kind == "CONTAINER" else Markup('<li class="leaf"{}>')
-        self._page.write(kind.format(Markup(' id="{}"').format(item.anchor) if item.anchor else ""))
+        id_ = Markup(' id="{}"').format(item.anchor) if item.anchor else ""
+        self._page.write(Markup('<li class="{}"{}>').format(_class_of(item), id_))
         if item.depth > _DEEPEST:
             self._page.write(tag("span", f"level {item.depth}", class_="soft small"))
-        self._page.write(self._heading(item, depth) if item.kind == "CONTAINER" else self._row(item))
+        written = {"group": self._heading, "bare": self._bare}.get(_class_of(item), self._row)
+        self._page.write(written(item))
 
     def close(self) -> None:
         """Close all lists."""
         self._page.write(*([Markup("</li></ul>\n")] * self._open))
 
-    def _heading(self, item: ContentItem, depth: int) -> Markup:
-        level = min(self._headings[depth] + 1, 6)
+    def _heading(self, item: ContentItem) -> Markup:
+        level = min(self._headings[-1] + 1, 6)
         name = item.name or ("Section" if level < 4 else "Group")
         return tag(f"h{level}", name, self._modifiers(item), self._target(item), dir="auto")
+
+    def _bare(self, item: ContentItem) -> Markup:
+        return Markup(" ").join(self._reference(each) for each in item.references)
 
     def _row(self, item: ContentItem) -> Markup:
         value = self._value(item)

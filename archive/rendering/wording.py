@@ -21,6 +21,7 @@ _AGE = re.compile(r"0*(\d+)([DWMY])")
 _AGES = {"D": "days", "W": "weeks", "M": "months", "Y": "years"}
 _SEXES = {"M": "male", "F": "female", "O": "other"}
 _PLAIN_UNIT = re.compile(r"[A-Za-z%/.0-9-]+")
+_ANNOTATION = re.compile(r"\{[^}]*\}")
 _UNITS = {
     "um": "µm",
     "uV": "µV",
@@ -136,8 +137,9 @@ def unit_words(ds: Dataset, keyword: str) -> str:
         return ""
     if value in _UNITS:
         return _UNITS[value]
-    if text(item, "CodingSchemeDesignator") == "UCUM" and _PLAIN_UNIT.fullmatch(value):
-        return value
+    plain = _ANNOTATION.sub("", value)  # "{SUVbw}g/ml" is g/ml
+    if text(item, "CodingSchemeDesignator") == "UCUM" and _PLAIN_UNIT.fullmatch(plain):
+        return plain
     return text(item, "CodeMeaning") or value.strip("{}")
 
 
@@ -161,7 +163,8 @@ def uid_words(uid: str) -> str:
 def class_words(uid: str) -> str:
     """Return what instances of a SOP class are called, such as "CT Image"."""
     entry = UID_dictionary.get(uid)
-    return entry[0].replace(" Storage", "") if entry else "Instance"
+    name = entry[0].replace(" Storage", "") if entry else "Instance"
+    return name.replace("Positron Emission Tomography", "PET")
 
 
 def size_words(length: int) -> str:
