@@ -97,13 +97,14 @@ def _attributes(found: Found, target: str) -> dict[str, str | int]:
 
 def _derivation(found: Found, target: str, length: int) -> Derivation:
     instance, pixels = found.instance, found.pixels
-    before = pixels.frames * pixels.rows * pixels.columns * pixels.samples_per_pixel * pixels.bits_stored // 8
-    ratio = before / length
+    syntax = instance.transfer_syntax_uid
+    bits = decoded_bits(pixels, syntax) if pixels.encapsulated else native.bits_per_frame(pixels)
+    ratio = pixels.frames * bits / 8 / length
     return Derivation(
         source=instance.identity,
         sop_uid=derived_uid(instance.identity.sop_uid, instance.sha256, target, QUALITY),
         method=_METHOD,
         ratio=ratio,
         description=f"Lossy compression: {ENCODERS[target].name}, quality {QUALITY}, ratio {ratio:.4g} to 1",
-        was_lossy=transfer_syntax(instance.transfer_syntax_uid).kind is Kind.LOSSY,
+        was_lossy=transfer_syntax(syntax).kind is Kind.LOSSY,
     )

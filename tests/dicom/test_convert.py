@@ -15,10 +15,13 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
+from pydicom.encaps import generate_frames
 from pydicom.pixels import pixel_array
 from pydicom.sequence import Sequence
 
-from archive.dicom.convert import DecodedFrames, to_explicit_little_endian
+from archive.dicom.convert import to_encapsulated, to_explicit_little_endian
+from archive.dicom.derivation import Derivation, derived_uid
+from archive.dicom.pixel_value import DecodedFrames, EncodedFrames
 from archive.dicom.source import BytesSource
 from archive.dicom.walk import ENCAPSULATED, Walk
 from archive.errors import NotDecodable, NotDicom
@@ -30,6 +33,8 @@ from tests.builders import (
     EXPLICIT,
     IMPLICIT,
     JPEG_BASELINE,
+    JPEG_LS,
+    RLE,
     UNDEFINED,
     dataset,
     element,
@@ -297,3 +302,177 @@ def test_memory_does_not_grow_with_the_value() -> None:
     tracemalloc.stop()
     assert total > size
     assert peak < 8_000_000
+
+
+def encode(data: bytes, values: list[bytes] | None, target: str = RLE, **options: Any) -> bytes:
+    """Put compressed frames in place of the pixel data of a file; any bytes will do here."""
+    ds = read(data)
+    syntax = str(ds.file_meta.TransferSyntaxUID)
+    offset, source = dataset_offset(data), data
+    if syntax == DEFLATED:
+        source, offset = zlib.decompressobj(-15).decompress(data[offset:]), 0
+    encoded = None
+    if values is not None:
+        described = pixels_of(ds)
+        if described.encapsulated:
+            walked = Walk(BytesSource(data), offset, implicit=False)
+            *_, (_, _, _, start, length, *_) = (event for event in walked if event[0] == ENCAPSULATED)
+            described = pixels_of(ds, offset=start, length=length)
+        encoded = EncodedFrames(described, values, **options)
+    identity = Identity("1", "2", str(ds.SOPInstanceUID), str(ds.SOPClassUID))
+    return b"".join(to_encapsulated(BytesSource(source), offset, syntax, identity, target, encoded))
+
+
+@pytest.mark.parametrize("syntax", [IMPLICIT, EXPLICIT, BIG_ENDIAN, DEFLATED])
+def test_native_pixels_become_items(syntax: str) -> None:
+    """An item a frame, padded to even, behind an empty table (PS3.5 A.4); all else stays."""
+    icon = Dataset()
+    icon.Rows = icon.Columns = icon.BitsAllocated = 8
+    icon.add_new("PixelData", "OB", bytes(64))
+    ds = dataset(BitsAllocated=16, PixelData=bytes(256), NumberOfFrames=2, IconImageSequence=[icon])
+    after = read(encode(part10(ds, syntax), [b"odd", b"even"]))
+    assert after.file_meta.TransferSyntaxUID == RLE
+    assert list(generate_frames(after.PixelData, number_of_frames=2)) == [b"odd\0", b"even"]
+    assert after.PixelData[:8] == b"\xfe\xff\x00\xe0\0\0\0\0"
+    assert after["PixelData"].VR == "OB"
+    assert list(differences(read(part10(ds, syntax)), after)) == []
+
+
+def test_attributes_are_put_where_they_belong() -> None:
+    """New ones in the order of tags, at the end too; old ones replaced, whatever their VR was."""
+    ds = dataset(PixelData=None, PlanarConfiguration=1, SamplesPerPixel=3, PhotometricInterpretation="RGB")
+    data = part10(ds) + element(0x7FE00010, "OB", bytes(192))
+    new: dict[str, str | int] = {
+        "00280004": "YBR_RCT",
+        "00280006": 0,
+        "00280008": "1",
+        "00080005": "ISO_IR 100",
+        "FFFCFFFB": 7,
+    }
+    converted = encode(data, [b"ab"], JPEG_LS, attributes=new)
+    after = read(converted)
+    assert (after.PhotometricInterpretation, after.PlanarConfiguration) == ("YBR_RCT", 0)
+    tags = [int(each.tag) for each in after]
+    assert tags == sorted(tags)
+    assert tags[-1] == 0xFFFCFFFB
+    assert tags.count(0x00280004) == tags.count(0x00080005) == 1
+    assert [each.tag for each in after if each.tag.group == 0x28][:4] == [
+        0x280002,
+        0x280004,
+        0x280006,
+        0x280008,
+    ]
+
+
+def test_compressed_icons_and_offset_tables_are_left_out() -> None:
+    """They are of the transfer syntax before."""
+    icon = element(0x7FE00010, "OB", item() + item(b"ab") + element(0xFFFEE0DD, None), length=UNDEFINED)
+    extra = element(0x00880200, "SQ", item(element(0x00280010, "US", b"\1\0") + icon))
+    extra += element(0x7FE00001, "OV", bytes(8)) + element(0x7FE00002, "OV", bytes(8))
+    before = encapsulated([b"ab"])
+    start = before.index(b"\xe0\x7f\x10\0OB")
+    after = read(encode(before[:start] + extra + before[start:], [b"cd"]))
+    assert "IconImageSequence" not in after
+    assert "ExtendedOffsetTable" not in after
+    assert "ExtendedOffsetTableLengths" not in after
+    assert list(generate_frames(after.PixelData, number_of_frames=1)) == [b"cd"]
+
+
+def test_a_data_set_without_pixels_only_changes_its_encoding() -> None:
+    ds = dataset(PixelData=None)
+    after = read(encode(part10(ds, IMPLICIT), None, JPEG_BASELINE))
+    assert after.file_meta.TransferSyntaxUID == JPEG_BASELINE
+    assert list(differences(ds, after)) == []
+
+
+@pytest.mark.parametrize("values", [[b"ab"], [b"ab"] * 3])
+def test_another_number_of_frames_breaks_the_stream(values: list[bytes]) -> None:
+    data = instance(NumberOfFrames=2, PixelData=bytes(128))
+    with pytest.raises(NotDecodable, match=f"there are {len(values)} frames, 2 were expected"):
+        encode(data, values)
+
+
+def derivation(**values: Any) -> Derivation:
+    step = {
+        "source": Identity("1", "2", "1.2.3", "1.2.4"),
+        "sop_uid": "2.25.77",
+        "method": "ISO_10918_1",
+        "ratio": 12.3456,
+        "description": "compressed",
+    }
+    return Derivation(**(step | values))
+
+
+def test_a_lossy_step_is_written_down() -> None:
+    """PS3.3 C.7.6.1.1.5: new UID in data set and file meta, derived, from what, how much, how."""
+    old = Dataset()
+    old.ReferencedSOPInstanceUID = "1.9"
+    data = instance(
+        ImageType=["ORIGINAL", "PRIMARY"],
+        LossyImageCompressionRatio="3",
+        DerivationDescription="x" * 1020,
+        SourceImageSequence=[old],
+    )
+    converted = encode(data, [b"ab"], JPEG_BASELINE, derivation=derivation())
+    after = read(converted)
+    assert after.SOPInstanceUID == after.file_meta.MediaStorageSOPInstanceUID == "2.25.77"
+    assert after.ImageType == ["DERIVED", "PRIMARY"]
+    assert after.LossyImageCompression == "01"
+    assert after["LossyImageCompressionRatio"].value == [3, 12.35]
+    assert after.LossyImageCompressionMethod == ["", "ISO_10918_1"]
+    assert after.DerivationDescription == "compressed"  # both would be longer than ST may be
+    assert [each.ReferencedSOPInstanceUID for each in after.SourceImageSequence] == ["1.9", "1.2.3"]
+    assert after.DerivationCodeSequence[0].CodeMeaning == "Lossy Compression"
+    tags = [each[0] for each in strictly_parsed(converted.replace(*_as_native(converted)))]
+    assert tags.count(0x00080018) == 1
+
+
+def _as_native(data: bytes) -> tuple[bytes, bytes]:
+    """Return the pixel data element, and one that the strict parser knows."""
+    return data[data.index(b"\xe0\x7f\x10\0OB") :], element(0x7FE00010, "OB", b"ab")
+
+
+@pytest.mark.parametrize("empty", [True, False])
+def test_sequences_that_are_empty_or_no_sequences_get_the_item(empty: bool) -> None:
+    """Whatever stood under the tag, the source is named once."""
+    broken = element(0x00082112, "SQ" if empty else "UN", b"" if empty else b"abcd")
+    body = instance()
+    start = body.index(b"\x20\0\x0d\0UI")
+    after = read(encode(body[:start] + broken + body[start:], [b"ab"], derivation=derivation(was_lossy=True)))
+    (source,) = after.SourceImageSequence
+    assert source.ReferencedSOPInstanceUID == "1.2.3"
+    assert source.PurposeOfReferenceCodeSequence[0].CodeValue == "121330"
+
+
+def test_the_uid_of_a_derived_instance_is_that_of_what_was_done() -> None:
+    first = derived_uid("1.2", "ab", JPEG_BASELINE, 90)
+    assert first == derived_uid("1.2", "ab", JPEG_BASELINE, 90)
+    others = {
+        derived_uid("1.3", "ab", JPEG_BASELINE, 90),
+        derived_uid("1.2", "cd", JPEG_BASELINE, 90),
+        derived_uid("1.2", "ab", RLE, 90),
+        derived_uid("1.2", "ab", JPEG_BASELINE, 80),
+    }
+    assert len(others | {first}) == 5
+    assert first.startswith("2.25.")
+    assert len(first) <= 64
+
+
+def test_memory_does_not_grow_with_the_frames() -> None:
+    data = instance(NumberOfFrames=400, PixelData=bytes(400 * 64))
+    described = pixels_of(read(data))
+    frames_ = (bytes(100_000) for _ in range(400))
+    tracemalloc.start()
+    chunks = to_encapsulated(
+        BytesSource(data),
+        dataset_offset(data),
+        EXPLICIT,
+        Identity("1", "2", "3", "4"),
+        RLE,
+        EncodedFrames(described, frames_),
+    )
+    total = sum(map(len, chunks))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert total > 400 * 100_000
+    assert peak < 2_000_000

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from archive.dicomweb import media_types
 from archive.dicomweb.headers import parse_accept
-from archive.dicomweb.matching import match_frames, match_instance
+from archive.dicomweb.matching import match_frames, match_instance, named_by
 from archive.dicomweb.media_types import EXPLICIT_LITTLE, FRAME_MEDIA_TYPES, TRANSFER_SYNTAXES, Kind
 from archive.dicomweb.negotiation import (
     AS_STORED,
@@ -185,6 +185,72 @@ def test_transcoding_to_what_the_caller_can_encode() -> None:
     found = match_frames(choices, SV1, targets={JLS})
     assert found is not None
     assert (found.media_type, found.transfer_syntax) == ("image/jls", JLS)
+
+
+ALL = {JPEG, SV1, JLS, J2K, HTJ2K, RLE}
+
+
+@pytest.mark.parametrize(
+    ("asked", "stored", "sent"),
+    [
+        ((JLS, J2K), EXPLICIT_LITTLE, JLS),
+        ((JLS, EXPLICIT_LITTLE), UID, JLS),
+        ((EXPLICIT_LITTLE, JLS), EXPLICIT_LITTLE, EXPLICIT_LITTLE),
+        ((JLS, J2K), J2K, J2K),
+        ((JLS, AS_STORED), J2K, J2K),
+        ((JLS, AS_STORED), EXPLICIT_LITTLE, JLS),
+        ((JPEG, J2K), EXPLICIT_LITTLE, J2K),
+        ((JPEG, EXPLICIT_LITTLE), RLE, EXPLICIT_LITTLE),
+        ((JPEG,), RLE, JPEG),
+        ((JPEG,), JPEG, JPEG),
+        ((JLS,), JPEG, JLS),
+        ((UNNAMED, JLS), JPEG, JPEG),
+        ((AS_STORED,), RLE, RLE),
+        ((f"{UID}.4.91",), RLE, None),
+        ((JLS,), MP4, None),
+        ((JLS,), PRIVATE, None),
+    ],
+)
+def test_what_is_compressed_anew(asked: tuple[str, ...], stored: str, sent: str | None) -> None:
+    """Not what may go compressed as it is; lossy only where nothing else of these may go."""
+    assert match_instance(asked, stored, targets=ALL) == sent
+
+
+def test_what_is_liked_alike_stands_in_one_tier() -> None:
+    accept = (
+        f"{PARTS};transfer-syntax={JLS};q=0.5, {PARTS};transfer-syntax={J2K}, {PARTS};transfer-syntax={RLE}"
+    )
+    choice = choose_instances(parse_accept([accept, "*/*;q=0.5"]), Level.STUDY)
+    assert choice.tiers == ((J2K, RLE), (JLS,), (UNNAMED,))
+
+
+@pytest.mark.parametrize(
+    ("accept", "stored", "sent"),
+    [
+        ("image/jls, image/jp2", EXPLICIT_LITTLE, JLS),
+        ("image/jls, image/jp2", J2K, J2K),
+        ("image/jls, image/jp2;q=0.9", J2K, JLS),
+        ("image/jls, */*", J2K, JLS),
+        ("image/*", EXPLICIT_LITTLE, None),
+        ("image/jpeg", EXPLICIT_LITTLE, SV1),
+        ("image/jpeg", JPEG, JPEG),
+        (f"image/jpeg;transfer-syntax={JPEG}, image/jphc", EXPLICIT_LITTLE, HTJ2K),
+        (f"image/jpeg;transfer-syntax={JPEG}", EXPLICIT_LITTLE, JPEG),
+        (f"image/jpeg;transfer-syntax={JPEG}, application/octet-stream", JLS, EXPLICIT_LITTLE),
+        ("image/jls;transfer-syntax=*", EXPLICIT_LITTLE, None),
+        ("image/jls", MP4, None),
+        (f"application/octet-stream;transfer-syntax={JLS}", EXPLICIT_LITTLE, JLS),
+        (f"image/jp2;transfer-syntax={JLS}", EXPLICIT_LITTLE, None),
+    ],
+)
+def test_frames_that_are_compressed_anew(accept: str, stored: str, sent: str | None) -> None:
+    found = match_frames(choose_frames(parse_accept([accept]), 1), stored, targets=ALL)
+    assert (found.transfer_syntax if found else None) == sent
+
+
+def test_what_is_named_for_frames() -> None:
+    accept = f"image/jls, image/*, image/jpeg;transfer-syntax={JPEG}, image/jp2;transfer-syntax=*, */*"
+    assert named_by(choose_frames(parse_accept([accept]), 1)) == (JLS, JPEG)
 
 
 OHIF = "multipart/related; type=application/octet-stream; transfer-syntax=*"
