@@ -87,7 +87,9 @@ def _check_there(connection: Connection, principal: Principal, place: Place) -> 
         raise missing(connection, principal, place)
 
 
-def place_in_study(database: Database, principal: Principal, study_uid: str, sop_uid: str) -> Place | None:
+def place_in_study(
+    database: Database, principal: Principal, study_uid: str | None, sop_uid: str
+) -> Place | None:
     """Return where an instance is that another one of the study refers to; None where it is not here."""
     with database.read() as connection:
         row = connection.execute(

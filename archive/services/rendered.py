@@ -13,63 +13,34 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from archive.dicomweb.media_types import transfer_syntax
 from archive.dicomweb.rendered_types import (
-    JPEG,
     MOVING,
     PICTURES,
-    PNG,
-    THUMBNAILS,
     Category,
-    can_move,
     category_of,
     representative,
 )
-from archive.errors import NotFound
-from archive.imaging.decode import can_decode
+from archive.errors import Conflict, NotFound
 from archive.index.engine import Database
 from archive.index.frames import instance_with_block
-from archive.index.rendered import number_of_frames, representative_instance
-from archive.model.instance import FrameBlock, Pixels, StoredInstance
+from archive.index.rendered import number_of_frames, place_in_study, representative_instance
+from archive.model.instance import FrameBlock, StoredInstance
 from archive.model.level import Place
 from archive.model.principal import Principal
 from archive.model.rendering import Rendering
-from archive.rendering.animate import animation_types
-from archive.rendering.document_types import document_media_types
-from archive.rendering.video import can_decode_video
 from archive.sandbox.pool import Sandbox
 from archive.services.frames import Found, FramesService, Span
 from archive.services.kept import Kept
+from archive.services.metadata import MetadataService
+from archive.services.presentation_references import references
 from archive.services.rendered_source import RenderedSource
+from archive.services.rendered_subject import Subject, Target
 from storage.contract import ObjectStore
 
 T = TypeVar("T")
 
 _OVERHEAD = 512  # bytes that keeping a result takes beside its own
-_LATEST_OF_VIDEO = 100  # every frame before one has to be decoded as well
-_MOST_MOVING = 2**28  # bytes of stored frames that are made one moving picture
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """An instance that is to be shown; `block` saves a second look-up for its first frames."""
-
-    instance: StoredInstance
-    category: Category
-    block: FrameBlock | None = None
-
-    @property
-    def place(self) -> Place:
-        """Where it is."""
-        identity = self.instance.identity
-        return Place(identity.study_uid, identity.series_uid, identity.sop_uid)
-
-    @property
-    def pixels(self) -> Pixels:
-        """Its pixels; raise NotFound where it has none."""
-        if self.instance.pixels is None:
-            raise NotFound(f"{self.place} has no pixel data")
-        return self.instance.pixels
+LATEST_OF_VIDEO = 100  # every frame before one has to be decoded as well
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +67,7 @@ class RenderedService:
         database: Database,
         objects: ObjectStore,
         frames: FramesService,
+        metadata: MetadataService,
         sandbox: Sandbox,
         executor: Executor,
         most: int,
@@ -103,6 +75,7 @@ class RenderedService:
         """Keep at most `most` bytes of results."""
         self.database = database
         self.frames = frames
+        self.metadata = metadata
         self.sandbox = sandbox
         self.executor = executor
         self.source = RenderedSource(objects, frames, most)
@@ -122,6 +95,34 @@ class RenderedService:
         instance = representative_instance(self.database, principal, place)
         return None if instance is None else self.subject(instance)
 
+    def targets(self, principal: Principal, state: Subject) -> Iterator[Target]:
+        """Give the frames that a presentation state is about, those that are here.
+
+        Of an image whose frames it does not name it is the one that stands for it. Raise Conflict where none
+        of them is here.
+        """
+        (attributes,) = self.metadata.as_datasets(principal, state.place, "")
+        found = 0
+        for reference in references(attributes):
+            where = place_in_study(self.database, principal, state.place.study_uid, reference.sop_uid)
+            if where is None:
+                continue
+            subject = self.find(principal, where)
+            if subject.instance.pixels is None:
+                continue
+            most = self.frames_of(subject)
+            for frame in reference.frames or (self.frame_of(subject),):
+                if frame <= most:
+                    found += 1
+                    yield Target(subject, frame)
+        if not found:
+            raise Conflict(f"none of the images that {state.place} is about is in this archive")
+
+    def is_about(self, principal: Principal, state: Subject, subject: Subject) -> bool:
+        """Tell whether a presentation state refers to an instance."""
+        (attributes,) = self.metadata.as_datasets(principal, state.place, "")
+        return any(each.sop_uid == subject.place.sop_uid for each in references(attributes))
+
     def frames_of(self, subject: Subject) -> int:
         """Return how many frames an instance has; raise NotFound where it has no pixels."""
         if subject.category is Category.VIDEO:
@@ -131,7 +132,7 @@ class RenderedService:
     def frame_of(self, subject: Subject) -> int:
         """Return the frame that stands for an instance: the middle one, but none far into a video."""
         middle = representative(self.frames_of(subject))
-        return min(middle, _LATEST_OF_VIDEO) if subject.category is Category.VIDEO else middle
+        return min(middle, LATEST_OF_VIDEO) if subject.category is Category.VIDEO else middle
 
     def check_frames(self, subject: Subject, numbers: Iterable[int]) -> None:
         """Raise NotFound for a frame that is not there."""
@@ -140,37 +141,14 @@ class RenderedService:
             if number > most:
                 raise NotFound(f"frame {number} does not exist: {subject.place} has {most}")
 
-    def media_types(self, subject: Subject) -> tuple[str, ...]:
-        """Return what an instance can be rendered as, the default first; nothing where it cannot be."""
-        if subject.instance.pixels is None:
-            return document_media_types(subject.instance.identity.sop_class_uid)
-        stills = self.frame_media_types(subject)
-        if subject.category is Category.VIDEO:
-            return (transfer_syntax(subject.instance.transfer_syntax_uid).media_type, *stills)
-        if subject.category is Category.FRAMES and stills:
-            moving = animation_types() if _can_move(subject.pixels) else ()
-            return (*moving[:1], JPEG, PNG, *moving[1:])
-        return stills
-
-    def frame_media_types(self, subject: Subject) -> tuple[str, ...]:
-        """Return what a single frame of an instance can be rendered as; raise NotFound where it has none."""
-        if subject.category is Category.VIDEO:
-            return PICTURES if can_decode_video() else ()
-        native = not subject.pixels.encapsulated
-        return PICTURES if native or can_decode(subject.instance.transfer_syntax_uid) else ()
-
-    def thumbnail_media_types(self, subject: Subject) -> tuple[str, ...]:
-        """Return what a thumbnail of an instance can be; raise NotFound where there is nothing to see."""
-        found = tuple(name for name in THUMBNAILS if name in self.media_types(subject))
-        if not found and subject.instance.pixels is None:
-            raise NotFound(f"{subject.place} has no image, and so no thumbnail")
-        return found
-
-    def rendered(self, subject: Subject, rendering: Rendering, base: str) -> Rendered:
+    def rendered(self, principal: Principal, subject: Subject, rendering: Rendering, base: str) -> Rendered:
         """Make the one thing that shows an instance, in the media type of the rendering.
 
         `base` is the address of the DICOMweb root, for links in documents.
         """
+        if subject.category is Category.STATE and rendering.media_type in PICTURES:
+            target = next(self.targets(principal, subject))
+            return self.picture(target.subject, target.frame, rendering, subject)
         if subject.instance.pixels is None:
             return self.document(subject, rendering, base)
         if subject.category is Category.FRAMES and rendering.media_type in MOVING:
@@ -210,10 +188,15 @@ class RenderedService:
         (frame,) = self.frames.stored(found)
         return frame.chunks
 
-    def picture(self, subject: Subject, frame: int, rendering: Rendering) -> Rendered:
-        """Make a picture of a frame that is there; raise NotDecodable where it cannot be made."""
-        key = (subject.instance.sha256, frame, rendering)
-        return self.kept.get(key, partial(self._picture, subject, frame, rendering))
+    def picture(
+        self, subject: Subject, frame: int, rendering: Rendering, state: Subject | None = None
+    ) -> Rendered:
+        """Make a picture of a frame that is there, as a presentation state has it where one is given.
+
+        Raise NotDecodable where it cannot be made.
+        """
+        key = (subject.instance.sha256, frame, rendering, state and state.instance.sha256)
+        return self.kept.get(key, partial(self._picture, subject, frame, rendering, state))
 
     def moving(self, subject: Subject, rendering: Rendering) -> Rendered:
         """Make one moving picture of all frames."""
@@ -235,12 +218,16 @@ class RenderedService:
         }
         return self._made("document", options, self.source.data_set(subject.instance))
 
-    def _picture(self, subject: Subject, frame: int, rendering: Rendering) -> Rendered:
+    def _picture(self, subject: Subject, frame: int, rendering: Rendering, state: Subject | None) -> Rendered:
         # A video is one stream, kept as its first frame, whatever frame of it is shown.
         stored_as = 1 if subject.category is Category.VIDEO else frame
         found = Found(subject.instance, subject.pixels, (stored_as,), subject.block)
         head, stored = self.source.head_and_frame(found)
-        return self._made("render", _options(subject, rendering) | {"frame": frame}, head, stored)
+        options = _options(subject, rendering) | {"frame": frame}
+        if state is None:
+            return self._made("render", options, head, stored)
+        options["state"] = state.instance.transfer_syntax_uid
+        return self._made("render", options, head, stored, self.source.data_set(state.instance))
 
     def _moving(self, subject: Subject, rendering: Rendering) -> Rendered:
         pixels = subject.pixels
@@ -260,10 +247,6 @@ def _fit(rendering: Rendering) -> tuple[int, int] | None:
         return rendering.viewport.width, rendering.viewport.height
     side = rendering.longest_side
     return None if side is None else (side, side)
-
-
-def _can_move(pixels: Pixels) -> bool:
-    return can_move(pixels) and pixels.length <= _MOST_MOVING
 
 
 def _options(subject: Subject, rendering: Rendering) -> dict[str, Any]:

@@ -15,7 +15,9 @@ from archive.imaging.encode import ENCODERS, LOSSY
 from archive.imaging.encoders import QUALITY
 from archive.model.query import ORDERABLE
 from archive.settings import Settings
+from archive.web.conformance_rendered import RENDERED
 from archive.web.errors import STATUSES
+from archive.web.rendered_routes import WADO_URI
 from archive.web.routes import ROWS
 
 _HEAD = """\
@@ -25,8 +27,8 @@ What Filmroom does of PS3.18, below `/dicom-web`. The tables are those that rout
 any address answers with the same ones, as WADL or, with `Accept: application/json`, as JSON. Made by
 `make docs`.
 
-Not in this release: rendered resources and thumbnails, WADO-URI, the worklist service (UPS-RS), storage
-commitment, and users: whoever reaches the archive may do everything.
+Not in this release: the worklist service (UPS-RS), storage commitment, and users: whoever reaches the
+archive may do everything.
 
 ## Choices
 
@@ -45,9 +47,9 @@ commitment, and users: whoever reaches the archive may do everything.
 - Errors are JSON: `error` for a person, `status`, `request` (the answer's `X-Request-ID`, under which
   the log has it), and where they are known `where` (the parameter, header or attribute) and `offered`.
 - Double slashes and a slash at the end of an address make no difference. HEAD is GET without a body.
-- ETags stand on searches, studies, series, instances, metadata, frames and single bulk values;
-  `If-None-Match` gives 304. Range is honoured on an instance as stored and on a bulk value, in a single
-  part.
+- ETags stand on searches, studies, series, instances, metadata, frames, renderings and single bulk values;
+  `If-None-Match` gives 304. Range is honoured on an instance as stored, on a bulk value and on one rendering,
+  in a single part.
 - URLs in answers are absolute: below `FILMROOM_PUBLIC_URL`, else as `X-Forwarded-Proto`, `-Host`,
   `-Port` and `-Prefix` of as many proxies as `FILMROOM_TRUSTED_PROXIES` says, else as the request's
   `Host`.
@@ -156,10 +158,11 @@ def page() -> str:
         for name in ("default_limit", "max_limit", "scan_limit", "bulk_threshold", "keep_deleted_days")
     }
     defaults["orderable"] = ", ".join(keyword_of(tag) for tag in ORDERABLE)
-    tables = to_markdown(ROWS).replace("\n## ", "\n### ").removeprefix("## ")
+    tables = to_markdown((*ROWS, WADO_URI[0])).replace("\n## ", "\n### ").removeprefix("## ")
     return "\n".join(
         [
             _HEAD.format(quality=QUALITY, **defaults),
+            RENDERED,
             "## Requests\n",
             f"### {tables}",
             *_syntaxes(),

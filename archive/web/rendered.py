@@ -19,7 +19,8 @@ from archive.errors import InvalidRequest
 from archive.model.level import Place
 from archive.model.rendering import Rendering
 from archive.services.begun import begun
-from archive.services.rendered import Rendered, Subject
+from archive.services.rendered import Rendered
+from archive.services.rendered_subject import Subject, frame_media_types, media_types
 from archive.web.access_log import note
 from archive.web.caching import etag_of, not_modified, validated
 from archive.web.context import accept, base_url, place, principal, services
@@ -40,7 +41,7 @@ def rendered(**_: str) -> Response:
 
 def one(subject: Subject, rendering: Rendering) -> Response:
     """Answer with what shows one instance."""
-    offer = choose_one(accept(), services().rendered.media_types(subject), described(subject))
+    offer = choose_one(accept(), media_types(subject), described(subject))
     return send(subject, offer, checked(subject, rendering, offer))
 
 
@@ -56,27 +57,67 @@ def checked(subject: Subject, rendering: Rendering, offer: Offer) -> Rendering:
     return for_media_type(rendering, offer.media_type)
 
 
-def send(subject: Subject, offer: Offer, rendering: Rendering, frame: int | None = None) -> Response:
-    """Answer with an instance, or a frame of it, in a form that has been chosen."""
-    etag = etag_of(subject.instance.sha256, __version__, str(offer), repr(rendering), str(frame), base_url())
+def send(
+    subject: Subject,
+    offer: Offer,
+    rendering: Rendering,
+    frame: int | None = None,
+    state: Subject | None = None,
+) -> Response:
+    """Answer with an instance, or a frame of it, in a form that has been chosen.
+
+    `state` is a presentation state that is applied to the frame.
+    """
+    if subject.category is Category.STATE and offer.media_type in PICTURES:
+        return _send_state(subject, offer, rendering)
+    shown = [subject, *([] if state is None else [state])]
+    etag = _etag(shown, offer, rendering, str(frame))
     if not_modified(etag):
         return validated(Response(status=304), etag)
     note(rendered=offer.media_type)
     if subject.category is Category.VIDEO and offer.media_type not in PICTURES:
         return validated(_video(subject, offer, etag), etag)
     service = services().rendered
-    made = (
-        service.rendered(subject, rendering, base_url())
-        if frame is None
-        else service.picture(subject, frame, rendering)
-    )
-    if offer.container is Container.MULTIPART:
-        response = multipart_response(offer.media_type, (part(subject.place, made, frame),))
+    if frame is None:
+        made = service.rendered(principal(), subject, rendering, base_url())
     else:
-        response = ranged_response(
-            content_type(made.media_type), len(made.data), etag, partial(_slice, made.data)
-        )
+        made = service.picture(subject, frame, rendering, state)
+    return _send_one(made, offer, etag, part(subject.place, made, frame))
+
+
+def _send_one(made: Rendered, offer: Offer, etag: str, alone: Part) -> Response:
+    if offer.container is Container.MULTIPART:
+        response = multipart_response(offer.media_type, (alone,))
+    else:
+        read = partial(_slice, made.data)
+        response = ranged_response(alone.content_type, len(made.data), etag, read)
     return validated(protected(response, made.media_type), etag)
+
+
+def _send_state(state: Subject, offer: Offer, rendering: Rendering) -> Response:
+    """Answer with the first image that a presentation state is about, or in parts with each of them."""
+    service = services().rendered
+    found = service.targets(principal(), state)
+    targets = [next(found), *(found if offer.container is Container.MULTIPART else ())]
+    shown = [state, *(target.subject for target in targets)]
+    etag = _etag(shown, offer, rendering, str([target.frame for target in targets]))
+    if not_modified(etag):
+        return validated(Response(status=304), etag)
+    note(rendered=offer.media_type, parts=len(targets))
+    pictures = service.each(
+        partial(service.picture, target.subject, target.frame, rendering, state) for target in targets
+    )
+    if len(targets) == 1:
+        made = next(pictures)
+        return _send_one(made, offer, etag, part(state.place, made))
+    parts = begun(part(state.place, made) for made in pictures)
+    return validated(multipart_response(offer.media_type, parts), etag)
+
+
+def _etag(shown: Iterable[Subject], offer: Offer, rendering: Rendering, which: str) -> str:
+    """Cover all that an answer depends on: what is shown, how, by which release, and links in it."""
+    objects = (subject.instance.sha256 for subject in shown)
+    return etag_of(*objects, __version__, str(offer), repr(rendering), which, base_url())
 
 
 def protected(response: Response, media_type: str) -> Response:
@@ -125,16 +166,16 @@ def rendered_frames(**_: str) -> Response:
     service = services().rendered
     subject = service.find(principal(), where)
     service.check_frames(subject, numbers)
-    media_types = service.frame_media_types(subject)
+    offered = frame_media_types(subject)
     if len(numbers) == 1:
-        offer = choose_one(accept(), media_types, f"a frame of {described(subject)}")
+        offer = choose_one(accept(), offered, f"a frame of {described(subject)}")
         return send(subject, offer, for_media_type(rendering, offer.media_type), numbers[0])
-    offer = choose_part(accept(), media_types, f"frames of {described(subject)}")
+    offer = choose_part(accept(), offered, f"frames of {described(subject)}")
     return _send_frames(subject, offer, for_media_type(rendering, offer.media_type), numbers)
 
 
 def _send_frames(subject: Subject, offer: Offer, rendering: Rendering, numbers: Sequence[int]) -> Response:
-    etag = etag_of(subject.instance.sha256, __version__, repr(rendering), str(numbers), base_url())
+    etag = _etag([subject], offer, rendering, str(numbers))
     if not_modified(etag):
         return validated(Response(status=304), etag)
     note(rendered=offer.media_type, parts=len(numbers))

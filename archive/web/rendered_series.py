@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
 
@@ -18,7 +18,8 @@ from archive.dicomweb.warnings import warning_header
 from archive.errors import Conflict, FilmroomError, InvalidRequest, NotAcceptable, NotDecodable, NotFound
 from archive.model.level import Place
 from archive.model.rendering import Rendering
-from archive.services.rendered import Rendered, RenderedService, Subject
+from archive.services.rendered import Rendered
+from archive.services.rendered_subject import Subject, media_types
 from archive.web.access_log import note
 from archive.web.caching import etag_of, not_modified, validated
 from archive.web.context import accept, base_url, place, principal, services
@@ -67,9 +68,9 @@ def _chosen(where: Place, rendering: Rendering, accepted: Sequence[MediaRange]) 
     service = services().rendered
     for instance in services().retrieve.instances(principal(), where):
         subject = service.subject(instance)
-        media_types = sorted(service.media_types(subject), key=MOVING.__contains__)
+        offered = sorted(media_types(subject), key=MOVING.__contains__)
         try:
-            offer = choose_part(accepted, media_types, described(subject))
+            offer = choose_part(accepted, offered, described(subject))
             yield subject, checked(subject, rendering, offer)
         except NotAcceptable:
             yield None
@@ -93,8 +94,9 @@ def _counted(chosen: Iterable[Chosen | None]) -> tuple[int, int, Chosen | None]:
 
 def _several(chosen: Iterable[Chosen | None]) -> Response:
     """Answer with a part for each; at least one must turn out well."""
-    service, base = services().rendered, base_url()
-    works = (partial(_made, service, base, *each) for each in chosen if each is not None)
+    service = services().rendered
+    make = partial(service.rendered, principal(), base=base_url())
+    works = (partial(_made, make, *each) for each in chosen if each is not None)
     parts = _well(service.each(works))
     first = next(parts, None)
     if first is None:
@@ -103,9 +105,9 @@ def _several(chosen: Iterable[Chosen | None]) -> Response:
     return multipart_response(first[1].media_type, sent)
 
 
-def _made(service: RenderedService, base: str, subject: Subject, rendering: Rendering) -> Made:
+def _made(make: Callable[[Subject, Rendering], Rendered], subject: Subject, rendering: Rendering) -> Made:
     try:
-        return subject, service.rendered(subject, rendering, base)
+        return subject, make(subject, rendering)
     except _ITS_OWN_FAULT as error:
         return subject, error
 

@@ -10,7 +10,7 @@ from archive.dicomweb.uris import parse_frames
 from archive.errors import InvalidRequest, NotFound
 from archive.model.level import Level
 from archive.model.rendering import Rendering
-from archive.services.rendered import Subject
+from archive.services.rendered_subject import Subject, thumbnail_media_types
 from archive.web.context import accept, place, principal, services
 from archive.web.rendered import described, send
 
@@ -44,7 +44,7 @@ def _rendering() -> Rendering:
 
 def _send(subject: Subject, rendering: Rendering, frame: int | None = None) -> Response:
     service = services().rendered
-    media_types = service.thumbnail_media_types(subject)
-    offer = choose_single(accept(), media_types, f"a thumbnail of {described(subject)}")
+    offered = thumbnail_media_types(subject)
+    offer = choose_single(accept(), offered, f"a thumbnail of {described(subject)}")
     chosen = frame or (service.frame_of(subject) if subject.instance.pixels is not None else None)
     return send(subject, offer, for_media_type(rendering, offer.media_type), chosen)
