@@ -9,7 +9,7 @@ from archive import log
 from archive.bootstrap import build
 from archive.settings import Settings
 from archive.web import access_log, cors, errors, health, metrics, pages, routes, viewer
-from archive.web.context import EXTENSION
+from archive.web.context import CHECKS, EXTENSION
 
 
 def create_app(settings: Settings) -> Flask:
@@ -24,9 +24,9 @@ def create_app(settings: Settings) -> Flask:
     access_log.install(app, numbers)
     errors.install(app, pages.error_page)
     cors.install(app, settings.cors_origins)
-    app.register_blueprint(
-        health.blueprint({"index": services.database.check, "store": services.objects.check})
-    )
+    checks = health.Checks({"index": services.database.check, "store": services.objects.check})
+    app.extensions[CHECKS] = checks
+    app.register_blueprint(health.blueprint(checks))
     app.register_blueprint(metrics.blueprint(numbers))
     routes.install(app)
     pages.install(app)

@@ -19,6 +19,7 @@ from archive.services.metadata import MetadataService
 from archive.services.rendered import RenderedService
 from archive.services.retrieve import RetrieveService
 from archive.services.search import SearchService
+from archive.services.status import StatusService
 from archive.services.store import StoreService
 from archive.services.study_summary import StudySummaryService
 from archive.settings import Settings
@@ -50,6 +51,7 @@ class Services:
     bulkdata: BulkdataService
     delete: DeleteService
     housekeeping: HousekeepingService
+    status: StatusService
 
     def close(self) -> None:
         """Give back threads, processes and connections."""
@@ -81,7 +83,6 @@ def build(settings: Settings, observe: Observe | None = None) -> Services:
         processes=settings.codec_processes, timeout=settings.codec_timeout, memory=settings.codec_memory
     )
     frames = FramesService(database, objects, sandbox)
-    metadata = MetadataService(database, objects)
     return Services(
         settings=settings,
         database=database,
@@ -92,14 +93,13 @@ def build(settings: Settings, observe: Observe | None = None) -> Services:
         search=SearchService(database, settings, objects),
         retrieve=RetrieveService(database, objects, executor, Conversion(objects, frames)),
         download=DownloadService(database),
-        metadata=metadata,
+        metadata=MetadataService(database, objects),
         study_summary=StudySummaryService(database),
         instance_attributes=InstanceAttributesService(database, objects),
         frames=frames,
-        rendered=RenderedService(
-            database, objects, frames, metadata, sandbox, executor, settings.render_cache
-        ),
+        rendered=RenderedService(database, objects, frames, sandbox, executor, settings.render_cache),
         bulkdata=BulkdataService(database, objects),
         delete=DeleteService(database, objects, settings),
         housekeeping=HousekeepingService(database, objects, settings),
+        status=StatusService(database, settings),
     )

@@ -28,6 +28,11 @@ def open_store(url: str, *, connections: int, timeout: int, observe: Observer | 
     )
 
 
+def folder_of(url: str) -> Path | None:
+    """Return the folder that a URL names, None where the store is of another kind."""
+    return _folder(url) if urlsplit(url).scheme == "file" else None
+
+
 def _folder(url: str) -> Path:
     parts = urlsplit(url)
     if (

@@ -13,6 +13,7 @@ from archive.model.uid import is_uid
 
 ROOT = "/dicom-web"
 EXTENSION = "filmroom"
+CHECKS = "filmroom.checks"
 
 
 _PROXY_HEADERS = frozenset({"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"})

@@ -17,6 +17,7 @@ from storage import errors as storage_errors
 _log = logging.getLogger(__name__)
 
 RETRY_AFTER = "5"  # seconds
+NOWHERE = "nothing has this address; OPTIONS of the DICOMweb root lists what is there"
 _PAGE = "filmroom.error_page"
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
@@ -97,7 +98,7 @@ def _description(error: HTTPException) -> str:
     if isinstance(error, MethodNotAllowed):
         return f"{request.method} cannot be done here; Allow names what can"
     if isinstance(error, NotFound):
-        return "nothing has this address; OPTIONS of the DICOMweb root lists what is there"
+        return NOWHERE
     return error.description or error.name
 
 

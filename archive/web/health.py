@@ -42,10 +42,22 @@ class Probe:
             return self._running
 
 
-def blueprint(checks: Mapping[str, Callable[[], None]]) -> Blueprint:
-    """Give the two routes; each check returns when all is well and raises otherwise."""
+class Checks:
+    """All that this process stands on; each check returns when all is well and raises otherwise."""
+
+    def __init__(self, checks: Mapping[str, Callable[[], None]]) -> None:
+        self._probes = [Probe(name, check) for name, check in checks.items()]
+
+    def answers(self) -> dict[str, str]:
+        """Ask all of them at the same time; return "ok" or what is wrong, by name."""
+        end = monotonic() + PATIENCE
+        asked = [(probe.name, probe.ask()) for probe in self._probes]
+        return {name: _answer(name, future, end - monotonic()) for name, future in asked}
+
+
+def blueprint(checks: Checks) -> Blueprint:
+    """Give the two routes."""
     pages = Blueprint("health", __name__)
-    probes = [Probe(name, check) for name, check in checks.items()]
 
     @pages.get("/live")
     def live() -> ResponseReturnValue:
@@ -53,9 +65,7 @@ def blueprint(checks: Mapping[str, Callable[[], None]]) -> Blueprint:
 
     @pages.get("/ready")
     def ready() -> ResponseReturnValue:
-        end = monotonic() + PATIENCE
-        asked = [(probe.name, probe.ask()) for probe in probes]
-        answers = {name: _answer(name, future, end - monotonic()) for name, future in asked}
+        answers = checks.answers()
         headers = {"Cache-Control": "no-store"}
         if all(answer == "ok" for answer in answers.values()):
             return jsonify(status="ready", checks=answers), headers

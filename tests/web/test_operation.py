@@ -216,7 +216,7 @@ def test_exceptions_are_logged_without_foreign_texts() -> None:
 
 def _health(**checks: Any) -> Client:
     app = Flask("health")
-    app.register_blueprint(health.blueprint(checks))
+    app.register_blueprint(health.blueprint(health.Checks(checks)))
     return Client(app, ClientResponse)
 
 

@@ -17,6 +17,7 @@ from flask import Blueprint, Flask, Response, current_app, render_template, requ
 from archive import __version__
 from archive.web.access_log import request_id
 from archive.web.context import ROOT
+from archive.web.errors import NOWHERE
 from archive.web.pages import assets, attributes, find, look, status, study, upload, words
 
 PAGES: tuple[ModuleType, ...] = (find, study, attributes, look, upload, status)
@@ -67,6 +68,8 @@ def error_page(code: int, message: str, details: dict[str, Any]) -> Response | N
     """Return an error as a page for people, or None where the answer is for a machine."""
     if not _for_people():
         return None
+    if message == NOWHERE:
+        message = "nothing has this address"
     body = render_template(
         "error.html",
         code=code,
