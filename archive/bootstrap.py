@@ -83,6 +83,7 @@ def build(settings: Settings, observe: Observe | None = None) -> Services:
         processes=settings.codec_processes, timeout=settings.codec_timeout, memory=settings.codec_memory
     )
     frames = FramesService(database, objects, sandbox)
+    metadata = MetadataService(database, objects)
     return Services(
         settings=settings,
         database=database,
@@ -93,11 +94,13 @@ def build(settings: Settings, observe: Observe | None = None) -> Services:
         search=SearchService(database, settings, objects),
         retrieve=RetrieveService(database, objects, executor, Conversion(objects, frames)),
         download=DownloadService(database),
-        metadata=MetadataService(database, objects),
+        metadata=metadata,
         study_summary=StudySummaryService(database),
         instance_attributes=InstanceAttributesService(database, objects),
         frames=frames,
-        rendered=RenderedService(database, objects, frames, sandbox, executor, settings.render_cache),
+        rendered=RenderedService(
+            database, objects, frames, metadata, sandbox, executor, settings.render_cache
+        ),
         bulkdata=BulkdataService(database, objects),
         delete=DeleteService(database, objects, settings),
         housekeeping=HousekeepingService(database, objects, settings),
