@@ -16,6 +16,7 @@ from pydicom.sequence import Sequence as Items
 from pydicom.uid import CTImageStorage, EncapsulatedPDFStorage, SegmentationStorage
 
 from tests import builders
+from tests.samples import encode
 
 SLIDE = "1.2.840.10008.5.1.4.1.1.77.1.6"  # VL Whole Slide Microscopy Image Storage
 CT_STUDY = builders.uid("look", "ct")
@@ -27,7 +28,7 @@ _FRAME_OF_REFERENCE = builders.uid("look", "frame of reference")
 def ct_series(slices: int = 20, size: int = 128) -> list[bytes]:
     """Return a CT series in Hounsfield units, window 40/400."""
     return [
-        builders.part10(
+        encode(
             builders.dataset(
                 SOPClassUID=CTImageStorage,
                 SOPInstanceUID=builders.uid("look", "ct", number),
@@ -128,7 +129,7 @@ def segmentation(slices: int = 20, size: int = 128) -> bytes:
         PixelData=np.packbits(np.concatenate([m.ravel() for m in masks]), bitorder="little").tobytes(),
     )
     ds["PixelData"].VR = "OB"
-    return builders.part10(ds)
+    return encode(ds)
 
 
 def _record(**values: Any) -> Dataset:
@@ -282,7 +283,7 @@ def _level(number: int, tile: int, width: int, height: int) -> bytes:
         Columns=tile,
         PixelData=b"".join(frames),
     )
-    return builders.part10(ds)
+    return encode(ds)
 
 
 def _tissue(left: int, top: int, tile: int, step: int) -> bytes:
@@ -295,7 +296,7 @@ def _tissue(left: int, top: int, tile: int, step: int) -> bytes:
 
 def pdf() -> bytes:
     """Return a PDF of one page with a few words."""
-    return builders.part10(
+    return encode(
         builders.dataset(
             SOPClassUID=EncapsulatedPDFStorage,
             SOPInstanceUID=builders.uid("look", "pdf", 1),
