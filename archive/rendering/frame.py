@@ -2,7 +2,8 @@
 
     stored values → modality → VOI → polarity        grey.py        (grey)
     palette, YBR to RGB, colours of segments         palette.py, colour.py, segmentation.py
-    → overlays → region, aspect, size, flip → colour space → annotation → JPEG, PNG or GIF
+    → shutters, overlays → region, aspect, size, turn, flip → colour space → graphics, annotation
+    → JPEG, PNG or GIF
 
 Owns this order and what kind of picture a frame makes. Leaves finding and decoding the frame to its callers.
 """
@@ -10,7 +11,7 @@ Owns this order and what kind of picture a frame makes. Leaves finding and decod
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,16 +27,21 @@ from archive.rendering.attributes import integer
 from archive.rendering.colour import draw_colour
 from archive.rendering.functional_groups import Frame
 from archive.rendering.geometry import aspect_of, check_memory, draw_part, place
+from archive.rendering.graphics import draw_marks
 from archive.rendering.grey import Overrides, draw_grey, make_recipe, window_of_data
 from archive.rendering.icc import in_colour_space
 from archive.rendering.output import Picture, encode_picture
 from archive.rendering.overlays import burn, read_overlays
 from archive.rendering.palette import has_palette, is_supplemental, read_palette
+from archive.rendering.presentation import Presentation
 from archive.rendering.segmentation import draw_segments, is_segmentation
+from archive.rendering.shutters import cover
 from archive.rendering.stored import FLOAT_TAGS, Bits, bits_of, cells_of
 from archive.rendering.video import video_picture
 
 Array = NDArray[Any]
+
+_PLAIN = Presentation(Dataset())
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +53,15 @@ class Drawn:
 
 
 def render_frame(
-    ds: Dataset, frame: int, native: bytes, pixels: Pixels, rendering: Rendering, photometric: str
+    ds: Dataset,
+    frame: int,
+    native: bytes,
+    pixels: Pixels,
+    rendering: Rendering,
+    photometric: str,
+    presentation: Presentation | None = None,
 ) -> Picture:
-    """Return a picture of a frame.
+    """Return a picture of a frame, as a presentation state has it where one is given.
 
     `ds` is the head of the instance, `native` the frame as archive/imaging/ gives it, `frame` its number from
     1, `photometric` its photometric interpretation now that it is decoded. Raise NotDecodable naming the
@@ -57,7 +69,7 @@ def render_frame(
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom converts values when asked for them, and warns of bad ones
-        image, profile = draw_image(ds, frame, native, pixels, rendering, photometric)
+        image, profile = draw_image(ds, frame, native, pixels, rendering, photometric, presentation)
         return encode_picture(image, rendering.media_type, quality=rendering.quality, profile=profile)
 
 
@@ -76,12 +88,19 @@ def render_video_frame(
 
 
 def draw_image(
-    ds: Dataset, frame: int, native: bytes, pixels: Pixels, rendering: Rendering, photometric: str
+    ds: Dataset,
+    frame: int,
+    native: bytes,
+    pixels: Pixels,
+    rendering: Rendering,
+    photometric: str,
+    presentation: Presentation | None = None,
 ) -> tuple[Image.Image, bytes | None]:
     """Return the picture that render_frame encodes, grey or RGB, and the ICC profile that goes with it."""
     check_memory(pixels, len(native))
     one = Frame(ds, frame)
-    return _finished(one, draw(one, native, pixels, photometric, rendering), rendering)
+    drawn = draw(one, native, pixels, photometric, rendering, presentation)
+    return _finished(one, drawn, rendering, presentation)
 
 
 def data_window(ds: Dataset, frame: int, native: bytes, pixels: Pixels, photometric: str) -> Window | None:
@@ -93,29 +112,58 @@ def data_window(ds: Dataset, frame: int, native: bytes, pixels: Pixels, photomet
     return window_of_data(cells_of(native, pixels), one, _bits(one, pixels))
 
 
-def _finished(frame: Frame, drawn: Drawn, rendering: Rendering) -> tuple[Image.Image, bytes | None]:
+def _finished(
+    frame: Frame, drawn: Drawn, rendering: Rendering, presentation: Presentation | None = None
+) -> tuple[Image.Image, bytes | None]:
     """Cut out, size, turn, convert and annotate a drawn frame."""
     rows, columns = drawn.levels.shape[:2]
-    placement = place(columns, rows, aspect_of(frame), rendering)
+    shown = presentation or _PLAIN
+    aspect = shown.aspect or aspect_of(frame)
+    placement = place(columns, rows, aspect, rendering, shown.turn, shown.area, shown.magnification)
     image = draw_part(drawn.levels, placement, smooth=drawn.smooth)
-    image, profile = in_colour_space(image, frame, rendering.icc_profile)
+    image, profile = in_colour_space(image, frame, rendering.icc_profile, shown.profile)
+    image = draw_marks(image, shown.marks, placement)
     return annotate(image, frame, rendering.annotations), profile
 
 
-def draw(frame: Frame, native: bytes, pixels: Pixels, photometric: str, rendering: Rendering) -> Drawn:
-    """Return a frame in levels, its overlays burned in, in the size of the image."""
-    if pixels.samples_per_pixel > 1:
-        levels = draw_colour(native, pixels, _bits(frame, pixels), photometric)
-        planes = read_overlays(frame.ds, frame.number, levels, None)
-        return Drawn(burn(_writable(levels), planes))
-    cells = cells_of(native, pixels)
+def draw(
+    frame: Frame,
+    native: bytes,
+    pixels: Pixels,
+    photometric: str,
+    rendering: Rendering,
+    presentation: Presentation | None = None,
+) -> Drawn:
+    """Return a frame in levels, shutters and overlays burned in, in the size of the image."""
     bits = _bits(frame, pixels)
-    levels, smooth = _single(cells, frame, pixels, bits, photometric, rendering)
-    return Drawn(burn(levels, read_overlays(frame.ds, frame.number, cells, bits)), smooth)
+    if pixels.samples_per_pixel > 1:
+        levels, smooth = _writable(draw_colour(native, pixels, bits, photometric)), True
+        cells, bits = levels, None  # no plane hides in the bits of colour
+    else:
+        cells = cells_of(native, pixels)
+        shown = presentation.overrides if presentation else Overrides()
+        overrides = replace(shown, voi=rendering.window or shown.voi)
+        levels, smooth = _single(cells, frame, pixels, bits, photometric, overrides)
+    if presentation is None:
+        return Drawn(burn(levels, read_overlays(frame.ds, frame.number, cells, bits)), smooth)
+    return Drawn(_presented(levels, frame, cells, bits, presentation), smooth)
+
+
+def _presented(
+    levels: NDArray[np.uint8], frame: Frame, cells: Array, bits: Bits | None, presentation: Presentation
+) -> NDArray[np.uint8]:
+    """Return levels with the palette, the shutters and the overlays that a presentation state shows."""
+    if presentation.palette is not None and levels.ndim == 2:
+        colours = presentation.palette.colours
+        levels = colours[np.rint(np.linspace(0, len(colours) - 1, 256)).astype(np.intp)][levels]
+    levels = cover(levels, presentation.shutters)
+    for ds in (frame.ds, presentation.ds):
+        levels = burn(levels, read_overlays(ds, frame.number, cells, bits, presentation.overlays))
+    return levels
 
 
 def _single(
-    cells: Array, frame: Frame, pixels: Pixels, bits: Bits | None, photometric: str, rendering: Rendering
+    cells: Array, frame: Frame, pixels: Pixels, bits: Bits | None, photometric: str, overrides: Overrides
 ) -> tuple[NDArray[np.uint8], bool]:
     """Draw one sample a pixel, and tell whether neighbours may be mixed."""
     if bits is not None:
@@ -125,7 +173,7 @@ def _single(
             return draw_segments(cells, frame, bits), False
     elif photometric == "PALETTE COLOR":
         raise NotDecodable("Photometric Interpretation is PALETTE COLOR, which float pixels cannot be")
-    recipe = make_recipe(cells, frame, pixels, bits, Overrides(voi=rendering.window))
+    recipe = make_recipe(cells, frame, pixels, bits, overrides)
     levels = draw_grey(cells, recipe)
     if bits is not None and is_supplemental(frame.ds):
         return _with_colours(levels, cells, frame.ds, bits), True

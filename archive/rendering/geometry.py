@@ -122,10 +122,13 @@ def place(
     rendering: Rendering,
     turn: Turn = _UPRIGHT,
     area: Area | None = None,
+    magnification: float | None = None,
 ) -> Placement:
     """Return what is shown where, for an image of `columns` x `rows` whose pixels are `aspect` high.
 
-    Raise InvalidRequest for a region or viewport that shows nothing of the image.
+    `turn`, `area` and `magnification` are those of a presentation state; a part of the image that the
+    rendering names replaces the area, a viewport the magnification. Raise InvalidRequest for a region or
+    viewport that shows nothing of the image.
     """
     part, mirrored, upside_down = _part(columns, rows, rendering, area)
     wide, high = part.right - part.left, part.bottom - part.top
@@ -135,7 +138,7 @@ def place(
         wide /= aspect
     if turn.quarters % 2:
         wide, high = high, wide
-    scale = _scale(wide, high, rendering)
+    scale = _scale(wide, high, rendering, magnification or 1.0)
     width, height = (max(1, min(MAX_SIDE, round(side * scale))) for side in (wide, high))
     return Placement(
         part.left,
@@ -187,13 +190,13 @@ def _inside(part: Area, columns: int, rows: int, where: str) -> Area:
     return Area(left, top, right, bottom)
 
 
-def _scale(wide: float, high: float, rendering: Rendering) -> float:
-    """Return pixels of the picture for one of the image."""
+def _scale(wide: float, high: float, rendering: Rendering, natural: float) -> float:
+    """Return pixels of the picture for one of the image, `natural` where nothing else is said."""
     limits = [(MAX_SIDE / wide, MAX_SIDE / high)]
     if rendering.viewport is not None:
         limits.append((rendering.viewport.width / wide, rendering.viewport.height / high))
     else:
-        limits.append((1.0, 1.0))
+        limits.append((natural, natural))
     if rendering.longest_side is not None:
         limits.append((min(1.0, rendering.longest_side / wide), min(1.0, rendering.longest_side / high)))
     return min(min(pair) for pair in limits)

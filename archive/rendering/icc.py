@@ -24,11 +24,16 @@ _HEADER = 128
 _NAMES = {"SRGB": "srgb", "ADOBERGB": "adobergb", "ROMMRGB": "rommrgb", "DISPLAYP3": "displayp3"}
 
 
-def in_colour_space(image: Image.Image, frame: Frame, wanted: str | None) -> tuple[Image.Image, bytes | None]:
-    """Return a picture as `wanted` says, one of ICC_PROFILES, and the profile to embed."""
+def in_colour_space(
+    image: Image.Image, frame: Frame, wanted: str | None, own: bytes = b""
+) -> tuple[Image.Image, bytes | None]:
+    """Return a picture as `wanted` says, one of ICC_PROFILES, and the profile to embed.
+
+    `own` is the profile of a presentation state, which replaces that of the image.
+    """
     if image.mode != "RGB" or wanted in (None, "no"):
         return image, None
-    source = profile_of(frame)
+    source = own if _usable(own) else profile_of(frame)
     if wanted not in PROFILES:
         return image, source
     target = profile(wanted)

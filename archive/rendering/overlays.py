@@ -2,7 +2,7 @@
 
 Owns planes of their own and those embedded in unused bits of the pixels (retired, PS3.5 8.1.2), of one and of
 many frames, and where they lie. A plane that claims bits that pixels use is none. Overlays are white, and in
-colour pictures too; those that a presentation state holds are given by presentation.py.
+colour pictures too. Which of them a presentation state shows is its own to say (C.11.7).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Array = NDArray[Any]
 
 GROUPS = range(0x6000, 0x6020, 2)
 _ROWS, _COLUMNS, _FRAMES, _ORIGIN = 0x0010, 0x0011, 0x0015, 0x0050
-_FIRST_FRAME, _BITS, _POSITION, _DATA, _TYPE = 0x0051, 0x0100, 0x0102, 0x3000, 0x0040
+_FIRST_FRAME, _BITS, _POSITION, _DATA, _ACTIVATION = 0x0051, 0x0100, 0x0102, 0x3000, 0x1001
 _MOST_SIDE = 65535
 WHITE = 255
 
@@ -99,6 +99,6 @@ def _origin(ds: Dataset, base: int) -> tuple[int, int]:
     return row - 1, column - 1
 
 
-def label(ds: Dataset, group: int) -> str:
-    """Return the type of a plane, G or R."""
-    return text(ds, group << 16 | _TYPE)
+def activated(ds: Dataset, group: int) -> bool:
+    """Tell whether a presentation state shows the planes of a group, its own or those of the image."""
+    return bool(text(ds, group << 16 | _ACTIVATION))

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from archive.rendering.attributes import integer, items, number, numbers, text
+from archive.rendering.colours import Colour, from_cielab
 from archive.rendering.functional_groups import Frame
 from archive.rendering.stored import Bits
 
 Array = NDArray[Any]
-Colour = tuple[int, int, int]
 
 _SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 _LEAST_LIGHTNESS = 40.0
@@ -32,16 +32,6 @@ _FALLBACK: tuple[Colour, ...] = (
     (213, 94, 0),
     (204, 121, 167),
 )
-
-# CIE XYZ at D50, as the standard wants it, to linear sRGB (Bradford adaptation to D65 included).
-_TO_SRGB = np.array(
-    [
-        [3.1338561, -1.6168667, -0.4906146],
-        [-0.9787684, 1.9161415, 0.0334540],
-        [0.0719453, -0.2289914, 1.4052427],
-    ]
-)
-_D50 = np.array([0.9642, 1.0, 0.8249])
 
 
 def is_segmentation(ds: Dataset) -> bool:
@@ -97,25 +87,9 @@ def _colours(ds: Dataset) -> Mapping[int, Colour]:
         segment = integer(item, "SegmentNumber", 0)
         lab = numbers(item, "RecommendedDisplayCIELabValue")
         if len(lab) == 3 and None not in lab:
-            found[segment] = from_cielab(*(one or 0.0 for one in lab))
+            found[segment] = from_cielab(*(one or 0.0 for one in lab), least=_LEAST_LIGHTNESS)
     return found
 
 
 def _fallback(segment: int) -> Colour:
     return _FALLBACK[(segment - 1) % len(_FALLBACK)]
-
-
-def from_cielab(lightness: float, a: float, b: float, *, least: float = _LEAST_LIGHTNESS) -> Colour:
-    """Return the sRGB colour of the three 16-bit numbers of a CIELab value (PS3.3 C.10.7.1.1).
-
-    `least` is the lightness, 0 to 100, that it has at least.
-    """
-    light = max(least, lightness / 65535.0 * 100.0)
-    middle = (light + 16.0) / 116.0
-    red_green, blue_yellow = (one / 65535.0 * 255.0 - 128.0 for one in (a, b))
-    corners = np.array([middle + red_green / 500.0, middle, middle - blue_yellow / 200.0])
-    xyz = np.where(corners > 6 / 29, corners**3, 3 * (6 / 29) ** 2 * (corners - 4 / 29)) * _D50
-    linear = np.clip(_TO_SRGB @ xyz, 0.0, 1.0)
-    encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    red, green, blue = (int(one) for one in np.rint(encoded * 255.0))
-    return red, green, blue

@@ -18,9 +18,11 @@ from archive.imaging.decode import decode_frame, decoded_attributes
 from archive.model.instance import Pixels
 from archive.model.rendering import Region, Rendering, Viewport, Window
 from archive.rendering.animate import render_frames
+from archive.rendering.attributes import text
 from archive.rendering.frame import render_frame, render_video_frame
 from archive.rendering.header import read_head
 from archive.rendering.output import Picture
+from archive.rendering.presentation import Presentation, read_presentation
 from archive.sandbox.messages import Answer
 
 _KEPT_HEADS = 8
@@ -33,16 +35,17 @@ def render(options: dict[str, Any], blobs: list[bytes]) -> Answer:
     """Render a frame: {syntax, pixels, frame, rendering}, [head, stored] -> {media_type, …}, [picture].
 
     `syntax` is that of the stored frame, `rendering` the fields of a Rendering. For video `stored` is the
-    value of the stream, at least up to the frame.
+    value of the stream, at least up to the frame. With a presentation state its data set is a third blob, and
+    the option `presentation` is its transfer syntax.
     """
     pixels, syntax = Pixels(**options["pixels"]), options["syntax"]
     rendering, ds = rendering_of(options["rendering"]), head_of(blobs[0], syntax)
     if is_video(syntax):
         return _answer(render_video_frame(ds, options["frame"], blobs[1], pixels, rendering))
+    presentation = _presentation(options, blobs[2:], ds)
     native = _native(blobs[1], syntax, pixels, options["frame"])
-    return _answer(
-        render_frame(ds, options["frame"], native, pixels, rendering, _photometric(pixels, syntax))
-    )
+    colour = _photometric(pixels, syntax)
+    return _answer(render_frame(ds, options["frame"], native, pixels, rendering, colour, presentation))
 
 
 def animate(options: dict[str, Any], blobs: list[bytes]) -> Answer:
@@ -83,6 +86,14 @@ def head_of(data: bytes, syntax: str) -> Dataset:
 @lru_cache(maxsize=_KEPT_HEADS)
 def _kept(data: bytes, syntax: str) -> Dataset:
     return read_head(data, syntax)
+
+
+def _presentation(options: Mapping[str, Any], blobs: list[bytes], image: Dataset) -> Presentation | None:
+    """Return what the presentation state says of the frame, None where there is none."""
+    if not blobs:
+        return None
+    state = head_of(blobs[0], options["presentation"])
+    return read_presentation(state, text(image, "SOPInstanceUID"), options["frame"])
 
 
 def _native(stored: bytes, syntax: str, pixels: Pixels, frame: int) -> bytes:

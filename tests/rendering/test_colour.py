@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 
 from archive.errors import NotDecodable
 from archive.model.rendering import Rendering, Viewport
-from archive.rendering.segmentation import from_cielab
+from archive.rendering.colours import from_cielab
 from tests.rendering.frames import levels, render
 from tests.rendering.images import image, shown
 

@@ -1,0 +1,150 @@
+"""What a presentation state makes of an image (PS3.3 A.33, C.10, C.11; PS3.4 Annex N).
+
+Owns reading Grayscale, Color and Pseudo-Color Softcopy Presentation States: which images they are for, and
+what replaces the image's own transformations. A state without a VOI transformation leaves the image its own,
+which people can use, where the letter of the standard has none at all. Leaves drawing to frame.py,
+shutters.py and graphics.py. Blending, and subtraction of a mask, are not done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from pydicom.dataset import Dataset
+
+from archive.errors import NotDecodable
+from archive.rendering.attributes import integer, item, items, number, numbers, octets, text
+from archive.rendering.geometry import Area, Turn, ratio_of
+from archive.rendering.graphics import Mark, read_marks
+from archive.rendering.grey import Overrides, read_presentation_lut
+from archive.rendering.modality import Modality, Rescale, read_modality
+from archive.rendering.overlays import GROUPS, activated
+from archive.rendering.palette import Palette, has_palette, read_palette
+from archive.rendering.shutters import Shutter, read_shutters
+from archive.rendering.stored import Bits
+from archive.rendering.voi import Voi, read_voi
+
+GRAYSCALE, COLOR, PSEUDO_COLOR, XA_GRAYSCALE = (f"1.2.840.10008.5.1.4.1.1.11.{tail}" for tail in "1235")
+SUPPORTED = frozenset((GRAYSCALE, COLOR, PSEUDO_COLOR, XA_GRAYSCALE))
+"""SOP classes of the states that can be applied."""
+
+_LEAST, _MOST = -(2.0**31), 2.0**31
+_FAR = 100_000.0  # pixels: what is further off is a mistake
+_LEAST_MAGNIFIED, _MOST_MAGNIFIED = 0.01, 64.0
+_P_VALUES = Bits(16, 16, 15, signed=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """An image that a state is for; no frames mean all of them."""
+
+    series_uid: str
+    sop_class_uid: str
+    sop_uid: str
+    frames: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Presentation:
+    """How one frame is presented; `overlays` holds the groups of planes that are shown, `ds` the state."""
+
+    ds: Dataset
+    overrides: Overrides = field(default_factory=Overrides)
+    palette: Palette | None = None
+    profile: bytes = b""
+    overlays: tuple[int, ...] = ()
+    shutters: tuple[Shutter, ...] = ()
+    turn: Turn = field(default_factory=Turn)
+    area: Area | None = None
+    aspect: float | None = None
+    magnification: float | None = None
+    marks: tuple[Mark, ...] = ()
+
+
+def references(ds: Dataset) -> list[Reference]:
+    """Return the images of a presentation state, in its order."""
+    return [
+        Reference(
+            text(series, "SeriesInstanceUID"),
+            text(image, "ReferencedSOPClassUID"),
+            text(image, "ReferencedSOPInstanceUID"),
+            _frames(image),
+        )
+        for series in items(ds, "ReferencedSeriesSequence")
+        for image in items(series, "ReferencedImageSequence")
+    ]
+
+
+def read_presentation(ds: Dataset, sop_uid: str, frame: int) -> Presentation:
+    """Return what a state says of a frame of an image; raise NotDecodable where it cannot be applied."""
+    kind = text(ds, "SOPClassUID")
+    if kind not in SUPPORTED:
+        raise NotDecodable(f"SOP Class UID is {kind}: presentation states of that kind cannot be applied")
+    shown = _displayed_area(ds, sop_uid, frame)
+    palette = read_palette(ds, _P_VALUES) if kind == PSEUDO_COLOR and has_palette(ds) else None
+    pair = numbers(shown, "PresentationPixelSpacing") or numbers(shown, "PresentationPixelAspectRatio")
+    magnified = text(shown, "PresentationSizeMode").upper() == "MAGNIFY"
+    return Presentation(
+        ds,
+        overrides=_overrides(ds, sop_uid, frame),
+        palette=palette,
+        profile=octets(ds, "ICCProfile"),
+        overlays=tuple(group for group in GROUPS if activated(ds, group)),
+        shutters=tuple(read_shutters(ds)),
+        turn=_turn(ds),
+        area=_area(shown),
+        aspect=ratio_of(pair),
+        magnification=_magnification(shown) if magnified else None,
+        marks=tuple(read_marks(ds, _for_frame(ds, "GraphicAnnotationSequence", sop_uid, frame))),
+    )
+
+
+def _frames(image: Dataset) -> tuple[int, ...]:
+    return tuple(int(one) for one in numbers(image, "ReferencedFrameNumber") if one is not None)
+
+
+def _for_frame(ds: Dataset, keyword: str, sop_uid: str, frame: int) -> Iterator[Dataset]:
+    """Yield the items of a sequence that name the frame, or no image at all."""
+    for each in items(ds, keyword):
+        images = items(each, "ReferencedImageSequence")
+        named = (one for one in images if text(one, "ReferencedSOPInstanceUID") == sop_uid)
+        if not images or any(not _frames(one) or frame in _frames(one) for one in named):
+            yield each
+
+
+def _overrides(ds: Dataset, sop_uid: str, frame: int) -> Overrides:
+    voi: Voi | None = None
+    for each in _for_frame(ds, "SoftcopyVOILUTSequence", sop_uid, frame):
+        voi = voi or read_voi(each, least=_LEAST, most=_MOST)
+    modality: Modality | None = None
+    if item(ds, "ModalityLUTSequence") is not None or number(ds, "RescaleSlope") is not None:
+        modality = read_modality(ds, lambda _: ds, least=_LEAST, most=_MOST)
+    elif voi is not None:
+        modality = Rescale()  # its window is in stored values then (PS3.4 N.2.1)
+    return Overrides(modality, voi, read_presentation_lut(ds))
+
+
+def _turn(ds: Dataset) -> Turn:
+    quarters = integer(ds, "ImageRotation", 0) // 90 % 4
+    return Turn(quarters, mirrored=text(ds, "ImageHorizontalFlip").upper() == "Y")
+
+
+def _displayed_area(ds: Dataset, sop_uid: str, frame: int) -> Dataset:
+    return next(_for_frame(ds, "DisplayedAreaSelectionSequence", sop_uid, frame), Dataset())
+
+
+def _magnification(shown: Dataset) -> float | None:
+    ratio = number(shown, "PresentationPixelMagnificationRatio")
+    return min(max(ratio, _LEAST_MAGNIFIED), _MOST_MAGNIFIED) if ratio and ratio > 0 else None
+
+
+def _area(shown: Dataset) -> Area | None:
+    """Return the displayed area: its corners count from 1 and belong to it, before any turn (C.10.4)."""
+    corners = [numbers(shown, f"DisplayedArea{name}HandCorner") for name in ("TopLeft", "BottomRight")]
+    if any(len(one) < 2 or None in one for one in corners):
+        return None
+    (left, top), (right, bottom) = (
+        (min(max(one[0] or 0.0, -_FAR), _FAR), min(max(one[1] or 0.0, -_FAR), _FAR)) for one in corners
+    )
+    return Area(min(left, right) - 1, min(top, bottom) - 1, max(left, right), max(top, bottom))
