@@ -10,12 +10,14 @@ import pydicom
 import pytest
 import requests
 from dicomweb_client import DICOMwebClient
+from PIL import Image
 
 from tests import builders
 from tests.samples import pydicom_file
 from tests.services.filmroom import Filmroom
 
 JPEG = "1.2.840.10008.1.2.4.50"
+LEVELS = ("studies", "series", "instances")
 
 
 @pytest.fixture(scope="module")
@@ -163,3 +165,61 @@ def test_delete(client: DICOMwebClient) -> None:
     with pytest.raises(requests.HTTPError) as raised:
         client.retrieve_study(study)
     assert raised.value.response.status_code == 410
+
+
+def picture(data: bytes) -> Image.Image:
+    return Image.open(BytesIO(data))
+
+
+def test_rendered_instances_and_frames(client: DICOMwebClient, ct: pydicom.Dataset) -> None:
+    size = (ct.Columns, ct.Rows)
+    assert (picture(client.retrieve_instance_rendered(*uids(ct))).format) == "JPEG"
+    for media_type, format_ in (("image/jpeg", "JPEG"), ("image/png", "PNG"), ("image/gif", "GIF")):
+        for data in (
+            client.retrieve_instance_rendered(*uids(ct), media_types=(media_type,)),
+            client.retrieve_instance_frames_rendered(*uids(ct), [1], media_types=(media_type,)),
+        ):
+            assert (picture(data).format, picture(data).size) == (format_, size)
+    assert picture(client.retrieve_instance_frames_rendered(*uids(ct), [1])).size == size
+    asked = {"viewport": "64,64", "window": "40,400,linear", "quality": 70, "annotation": "technique"}
+    small = client.retrieve_instance_rendered(*uids(ct), media_types=("image/jpeg",), params=asked)
+    assert picture(small).size == (64, 64)
+    with pytest.raises(requests.HTTPError) as raised:
+        client.retrieve_instance_rendered(*uids(ct), params={"quality": 1000})
+    assert raised.value.response.status_code == 400
+    with pytest.raises(requests.HTTPError) as raised:
+        client.retrieve_instance_rendered(*uids(ct), media_types=("text/html",))
+    assert raised.value.response.status_code == 406
+
+
+def test_rendered_series(client: DICOMwebClient, ct: pydicom.Dataset, many: list[pydicom.Dataset]) -> None:
+    """The only image of a series comes by itself; of several each is a part."""
+    assert picture(client.retrieve_series_rendered(*uids(ct)[:2], media_types=("image/png",))).format == "PNG"
+    several = client.retrieve_series_rendered(*uids(many[0])[:2], media_types=("image/jpeg",))
+    assert several.count(b"Content-Type: image/jpeg\r\n") == 3
+    assert client.retrieve_series_rendered(*uids(many[0])[:2]).count(b"\xff\xd8\xff") == 3
+
+
+def test_thumbnails(live: Filmroom, ct: pydicom.Dataset) -> None:
+    """What the OHIF viewer asks for in its list of series."""
+    study, series, instance = (f"/{name}/{uid}" for name, uid in zip(LEVELS, uids(ct), strict=True))
+    for path in (study, study + series, study + series + instance):
+        answer = requests.get(
+            f"{live.url}{path}/thumbnail?viewport=64,64", headers={"Accept": "image/jpeg"}, timeout=60
+        )
+        assert (answer.status_code, answer.headers["Content-Type"]) == (200, "image/jpeg")
+        assert picture(answer.content).size == (64, 64)
+        again = requests.get(
+            answer.url, headers={"Accept": "image/jpeg", "If-None-Match": answer.headers["ETag"]}, timeout=60
+        )
+        assert again.status_code == 304
+
+
+def test_wado_uri(live: Filmroom, ct: pydicom.Dataset) -> None:
+    which = dict(zip(("studyUID", "seriesUID", "objectUID"), uids(ct), strict=True))
+    address = live.url.removesuffix("/dicom-web") + "/wado"
+    answer = requests.get(address, params={"requestType": "WADO", **which}, timeout=60)
+    assert (answer.status_code, picture(answer.content).format) == (200, "JPEG")
+    asked = {"requestType": "WADO", "contentType": "application/dicom", **which}
+    answer = requests.get(address, params=asked, timeout=60)
+    assert pydicom.dcmread(BytesIO(answer.content)) == ct
