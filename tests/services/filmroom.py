@@ -21,6 +21,7 @@ class Filmroom:
 
     def __init__(self, settings: Settings, folder: Path, *, workers: int = 4, threads: int = 8) -> None:
         """Prepare to serve `settings`; `folder` is for the log."""
+        self.settings = settings
         self.port = free_port()
         self.root = f"http://{LOOPBACK}:{self.port}"
         self.url = f"{self.root}/dicom-web"
