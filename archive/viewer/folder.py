@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from uuid import uuid4
 
@@ -41,9 +41,10 @@ def find(settings: Settings) -> Installed | None:
     """Return what is installed, or None."""
     folder = viewer_folder(settings)
     try:
-        found = Installed(**json.loads((folder / _STAMP).read_bytes()))
-    except FileNotFoundError:
-        return None
+        stamp = json.loads((folder / _STAMP).read_bytes())
+        found = Installed(*(str(stamp[each.name]) for each in fields(Installed)))
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None  # nothing, or what another release has written
     return found if is_build(found.build) and (folder / found.build).is_dir() else None
 
 
