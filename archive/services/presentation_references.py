@@ -8,7 +8,6 @@ from typing import Any
 
 _SERIES, _IMAGES = "00081115", "00081140"  # Referenced Series Sequence, Referenced Image Sequence
 _SOP_UID, _FRAMES = "00081155", "00081160"
-_BLENDING = "00700402"  # Blending Sequence: what is blended refers to its images in its items
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +20,12 @@ class Reference:
 
 def references(state: Mapping[str, Any]) -> Iterator[Reference]:
     """Give the references in their order. What is broken is left out."""
-    for holder in (state, *_items(state, _BLENDING)):
-        for series in _items(holder, _SERIES):
-            for image in _items(series, _IMAGES):
-                uids = _values(image, _SOP_UID)
-                frames = tuple(n for n in _values(image, _FRAMES) if isinstance(n, int) and n > 0)
-                if uids and isinstance(uids[0], str):
-                    yield Reference(uids[0], frames)
+    for series in _items(state, _SERIES):
+        for image in _items(series, _IMAGES):
+            uids = _values(image, _SOP_UID)
+            frames = tuple(n for n in _values(image, _FRAMES) if isinstance(n, int) and n > 0)
+            if uids and isinstance(uids[0], str):
+                yield Reference(uids[0], frames)
 
 
 def _items(ds: Mapping[str, Any], tag: str) -> list[Mapping[str, Any]]:

@@ -226,7 +226,7 @@ class RenderedService:
         options = _options(subject, rendering) | {"frame": frame}
         if state is None:
             return self._made("render", options, head, stored)
-        options["state"] = state.instance.transfer_syntax_uid
+        options["presentation"] = state.instance.transfer_syntax_uid
         return self._made("render", options, head, stored, self.source.data_set(state.instance))
 
     def _moving(self, subject: Subject, rendering: Rendering) -> Rendered:

@@ -16,6 +16,7 @@ from archive.model.instance import FrameBlock, Pixels, StoredInstance
 from archive.model.level import Place
 from archive.rendering.animate import animation_types
 from archive.rendering.document_types import document_media_types
+from archive.rendering.presentation import SUPPORTED
 from archive.rendering.video import can_decode_video
 
 _MOST_MOVING = 2**28  # bytes of stored frames that are made one moving picture
@@ -54,7 +55,8 @@ class Target:
 def media_types(subject: Subject) -> tuple[str, ...]:
     """Return what an instance can be rendered as, the default first; nothing where it cannot be."""
     if subject.instance.pixels is None:
-        return document_media_types(subject.instance.identity.sop_class_uid)
+        documents = document_media_types(subject.instance.identity.sop_class_uid)
+        return (*PICTURES, *documents) if can_apply(subject) else documents
     stills = frame_media_types(subject)
     if subject.category is Category.VIDEO:
         return (transfer_syntax(subject.instance.transfer_syntax_uid).media_type, *stills)
@@ -62,6 +64,11 @@ def media_types(subject: Subject) -> tuple[str, ...]:
         moving = animation_types() if _can_move(subject.pixels) else ()
         return (*moving[:1], JPEG, PNG, *moving[1:])
     return stills
+
+
+def can_apply(subject: Subject) -> bool:
+    """Tell whether an instance is a presentation state of a kind that can be applied to images."""
+    return subject.category is Category.STATE and subject.instance.identity.sop_class_uid in SUPPORTED
 
 
 def frame_media_types(subject: Subject) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ What an instance can be rendered as, the default first; `*/*`, or no `Accept`, m
 | encapsulated CDA | `text/html`, `text/xml` |
 | encapsulated STL, OBJ, MTL | `model/stl`, `model/obj`, `model/mtl` |
 | waveform | `image/svg+xml`, `image/png`, `image/jpeg`, `text/html`; `audio/wav` first for recorded voices |
+| grayscale, color or pseudo-color presentation state | `image/jpeg`, `image/png`, `image/gif`, `text/html` |
 | anything else without pixels | `text/html`, a table of its attributes |
 
 - One rendering goes in a single part, or in a multipart to those who name `multipart/related`. What cannot
@@ -33,6 +34,9 @@ What an instance can be rendered as, the default first; `*/*`, or no `Accept`, m
   in all of them, are not made to move.
 - A stored video is sent byte for byte, with Range; a byte of padding is left out where Encapsulated Pixel
   Data Value Total Length (7FE0,0003) tells of it.
+- A picture of a presentation state is the first image of its study that it is about and that is here, with
+  the state applied; those who name `multipart/related` get each of them. 409 where none is here. `window`,
+  and more than two values of `viewport`, are 400 then.
 - Several frames are multipart, in the order of the list, with a `Content-Location` each; `image/jpeg` in
   `Accept` means parts of that type.
 - A study or a series is multipart with a part for each instance, in order, its `Content-Location` that of
@@ -69,5 +73,7 @@ What an instance can be rendered as, the default first; `*/*`, or no `Accept`, m
   (8.7.3.5.2).
 - `rows` and `columns` are maxima, one of them may be left out (9.5.2.5). `frameNumber` beyond the last is
   400 (9.5.2.1). `imageAnnotation` is taken for `annotation`.
+- `presentationUID` is of a presentation state of the study that is about the image, else it is 400. With it
+  `region` may stand (9.5.2.4), but neither a window nor `frameNumber` (9.5.2.3).
 - `anonymize=yes` is 400: nothing is anonymized here, and nothing is sent as if it were.
 """

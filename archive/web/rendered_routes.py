@@ -51,7 +51,7 @@ _WADO_URI = (
     Parameter("presentationUID", "A presentation state of the study, applied to the image."),
 )
 _READ = (200, 304, 400, 404, 406, 410, 503)
-_ONE = (*_READ, 206, 416)
+_ONE = (*_READ, 206, 409, 416)
 
 _STUDY = "/studies/{study}"
 _SERIES = "/studies/{study}/series/{series}"

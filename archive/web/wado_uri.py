@@ -13,7 +13,7 @@ from archive.dicomweb.uris import place_url
 from archive.dicomweb.wado_uri import WadoUri, parse_wado_uri
 from archive.errors import Gone, InvalidRequest, NotFound
 from archive.model.level import Place
-from archive.services.rendered_subject import Subject, frame_media_types, media_types
+from archive.services.rendered_subject import Subject, can_apply, frame_media_types, media_types
 from archive.web.context import accept, base_url, principal, services
 from archive.web.rendered import described, send
 from archive.web.retrieve import send_instance
@@ -26,8 +26,6 @@ def retrieve() -> Response:
         raise InvalidRequest(
             "nothing is anonymized here; ask without anonymize, or anonymize what you get", where="anonymize"
         )
-    if asked.state is not None:
-        raise InvalidRequest("presentation states are not applied to images", where="presentationUID")
     subject = services().rendered.find(principal(), asked.place)
     media_types = _media_types(subject, asked)
     if asked.is_for_dicom or (asked.accept is None and not media_types):
@@ -85,8 +83,8 @@ def _state(where: Place, subject: Subject) -> Subject:
         state = service.find(principal(), where)
     except (NotFound, Gone):
         raise InvalidRequest(f"{name} is of no presentation state in this archive", where=name) from None
-    if state.category is not Category.STATE:
-        raise InvalidRequest(f"{name} is of something else than a presentation state", where=name)
+    if not can_apply(state):
+        raise InvalidRequest(f"{name} is of nothing that can be applied to an image", where=name)
     if not service.is_about(principal(), state, subject):
         raise InvalidRequest(f"{name} is of a presentation state for other images", where=name)
     return state

@@ -103,14 +103,9 @@ def _series(*images: object) -> dict[str, object]:
 
 
 def test_the_images_of_a_presentation_state() -> None:
-    """PS3.3 C.11.11: series by series; blended ones in the items of Blending Sequence."""
-    state = {
-        "00081115": {"vr": "SQ", "Value": [_series(_reference("1.2", 3, 1)), _series(_reference("1.3"))]},
-        "00700402": {
-            "vr": "SQ",
-            "Value": [{"00081115": {"vr": "SQ", "Value": [_series(_reference("1.4"))]}}, {}],
-        },
-    }
+    """PS3.3 C.11.11: series by series, in their order."""
+    series = [_series(_reference("1.2", 3, 1), _reference("1.3")), _series(_reference("1.4"))]
+    state = {"00081115": {"vr": "SQ", "Value": series}}
     found = [Reference("1.2", (3, 1)), Reference("1.3", ()), Reference("1.4", ())]
     assert list(references(state)) == found
 
