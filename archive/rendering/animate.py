@@ -7,7 +7,6 @@ ever, as cine does.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from io import BytesIO
@@ -21,6 +20,7 @@ from archive.model.instance import Pixels
 from archive.model.rendering import Rendering, Window
 from archive.rendering.attributes import number, numbers
 from archive.rendering.frame import data_window, draw_image
+from archive.rendering.header import quietly
 from archive.rendering.output import GIF, MP4, Picture
 from archive.rendering.video import Mp4, can_encode_video
 
@@ -53,8 +53,7 @@ def render_frames(
     """
     if rendering.media_type not in animation_types():
         raise NotAcceptable(f"frames cannot be rendered as {rendering.media_type}", offered=animation_types())
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with quietly():
         shared = rendering.window or _shared_window(ds, frames, native, pixels, photometric)
         same = replace(rendering, window=shared)
         images = (draw_image(ds, each, native(each), pixels, same, photometric)[0] for each in frames)

@@ -10,7 +10,6 @@ Owns this order and what kind of picture a frame makes. Leaves finding and decod
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,6 +28,7 @@ from archive.rendering.functional_groups import Frame
 from archive.rendering.geometry import aspect_of, check_memory, draw_part, place
 from archive.rendering.graphics import draw_marks
 from archive.rendering.grey import Overrides, draw_grey, make_recipe, window_of_data
+from archive.rendering.header import quietly
 from archive.rendering.icc import in_colour_space
 from archive.rendering.output import Picture, encode_picture
 from archive.rendering.overlays import burn, read_overlays
@@ -67,8 +67,7 @@ def render_frame(
     1, `photometric` its photometric interpretation now that it is decoded. Raise NotDecodable naming the
     attribute that makes it impossible, InvalidRequest for a viewport or region that shows nothing.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom converts values when asked for them, and warns of bad ones
+    with quietly():
         image, profile = draw_image(ds, frame, native, pixels, rendering, photometric, presentation)
         return encode_picture(image, rendering.media_type, quality=rendering.quality, profile=profile)
 
@@ -80,8 +79,7 @@ def render_video_frame(
 
     Raise as render_frame does, and NotDecodable where PyAV is not installed.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with quietly():
         levels = video_picture(stream, pixels, frame)
         image, profile = _finished(Frame(ds, frame), Drawn(levels), rendering)
         return encode_picture(image, rendering.media_type, quality=rendering.quality, profile=profile)

@@ -6,8 +6,11 @@ Leaves values to attributes.py, and finding the bytes to its callers.
 
 from __future__ import annotations
 
+import logging
 import struct
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from typing import Any
 
@@ -19,6 +22,7 @@ from pydicom.filereader import read_dataset
 from archive.dicom.byte_order import swap_words
 from archive.errors import NotDecodable
 
+_LOG = logging.getLogger("pydicom")
 _BIG_ENDIAN = "1.2.840.10008.1.2.2"
 _IMPLICIT = "1.2.840.10008.1.2"
 _WORDS = {"OW": 2, "OL": 4, "OF": 4, "OD": 8, "OV": 8}
@@ -37,6 +41,22 @@ _BROKEN = (
 )
 
 
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Keep pydicom from warnings and log lines: they quote values, which are the patient's.
+
+    Values are converted when they are first asked for, so that all work on a data set belongs in here.
+    """
+    spoke = not _LOG.disabled
+    _LOG.disabled = True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        _LOG.disabled = not spoke
+
+
 def read_head(data: bytes, transfer_syntax_uid: str) -> Dataset:
     """Read a data set that begins at its first element and ends before its pixel data, or anywhere later.
 
@@ -49,8 +69,7 @@ def read_head(data: bytes, transfer_syntax_uid: str) -> Dataset:
     if len(data) < 6:
         implicit = transfer_syntax_uid == _IMPLICIT
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quietly():
             ds = read_dataset(BytesIO(data), implicit, not big, stop_when=_is_pixel_data)
             if big:
                 ds.walk(_to_little_endian)

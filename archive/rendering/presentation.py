@@ -18,6 +18,7 @@ from archive.rendering.attributes import integer, item, items, number, numbers, 
 from archive.rendering.geometry import Area, Turn, ratio_of
 from archive.rendering.graphics import Mark, read_marks
 from archive.rendering.grey import Overrides, read_presentation_lut
+from archive.rendering.header import quietly
 from archive.rendering.modality import Modality, Rescale, read_modality
 from archive.rendering.overlays import GROUPS, activated
 from archive.rendering.palette import Palette, has_palette, read_palette
@@ -64,31 +65,36 @@ class Presentation:
 
 def references(ds: Dataset) -> list[Reference]:
     """Return the images of a presentation state, in its order."""
-    return [
-        Reference(
-            text(series, "SeriesInstanceUID"),
-            text(image, "ReferencedSOPClassUID"),
-            text(image, "ReferencedSOPInstanceUID"),
-            _frames(image),
-        )
-        for series in items(ds, "ReferencedSeriesSequence")
-        for image in items(series, "ReferencedImageSequence")
-    ]
+    with quietly():
+        return [
+            Reference(
+                text(series, "SeriesInstanceUID"),
+                text(image, "ReferencedSOPClassUID"),
+                text(image, "ReferencedSOPInstanceUID"),
+                _frames(image),
+            )
+            for series in items(ds, "ReferencedSeriesSequence")
+            for image in items(series, "ReferencedImageSequence")
+        ]
 
 
 def read_presentation(ds: Dataset, sop_uid: str, frame: int) -> Presentation:
     """Return what a state says of a frame of an image; raise NotDecodable where it cannot be applied."""
-    kind = text(ds, "SOPClassUID")
-    if kind not in SUPPORTED:
-        raise NotDecodable(f"SOP Class UID is {kind}: presentation states of that kind cannot be applied")
+    with quietly():
+        kind = text(ds, "SOPClassUID")
+        if kind not in SUPPORTED:
+            raise NotDecodable(f"SOP Class UID is {kind}: presentation states of that kind cannot be applied")
+        return _presentation(ds, sop_uid, frame, coloured=kind == PSEUDO_COLOR)
+
+
+def _presentation(ds: Dataset, sop_uid: str, frame: int, *, coloured: bool) -> Presentation:
     shown = _displayed_area(ds, sop_uid, frame)
-    palette = read_palette(ds, _P_VALUES) if kind == PSEUDO_COLOR and has_palette(ds) else None
     pair = numbers(shown, "PresentationPixelSpacing") or numbers(shown, "PresentationPixelAspectRatio")
     magnified = text(shown, "PresentationSizeMode").upper() == "MAGNIFY"
     return Presentation(
         ds,
         overrides=_overrides(ds, sop_uid, frame),
-        palette=palette,
+        palette=read_palette(ds, _P_VALUES) if coloured and has_palette(ds) else None,
         profile=octets(ds, "ICCProfile"),
         overlays=tuple(group for group in GROUPS if activated(ds, group)),
         shutters=tuple(read_shutters(ds)),

@@ -70,6 +70,12 @@ def tried(instance: Instance, values: dict[str, bytes], **pixels: Any) -> Pictur
     return None
 
 
+def test_values_are_never_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """pydicom quotes in its log what it cannot read: that can be a name."""
+    tried(GREY, {"WindowCenter": b"Secret^Name", "PatientBirthDate": b"Secret^Name", "KVP": b"Secret"})
+    assert not caplog.records
+
+
 @pytest.mark.parametrize("keyword", ATTRIBUTES)
 def test_each_attribute_with_each_bad_value(keyword: str) -> None:
     for value in VALUES:
@@ -77,7 +83,7 @@ def test_each_attribute_with_each_bad_value(keyword: str) -> None:
             assert tried(instance, {keyword: value}) is not None
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(ATTRIBUTES), st.one_of(st.sampled_from(VALUES), st.binary(max_size=40)), max_size=6
@@ -113,14 +119,14 @@ def test_pixels_that_make_no_sense(pixels: dict[str, Any]) -> None:
         tried(instance, {}, **pixels)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.floats(), st.floats(), st.sampled_from(["linear", "linear-exact", "sigmoid"]))
 def test_any_window_that_is_asked_for(centre: float, width: float, function: str) -> None:
     rendering = Rendering("image/png", window=Window(centre, width, function))
     render_frame(GREY.ds, 1, GREY.native_frame(), GREY.pixels, rendering, "MONOCHROME2")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     st.binary(max_size=300),
     st.sampled_from(["1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"]),
