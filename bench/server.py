@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import psutil
 
@@ -22,12 +23,12 @@ _READ = 2**18
 
 
 class Server:
-    """Use as a context manager."""
+    """Use as a context manager; settings are as given, else the defaults."""
 
-    def __init__(self) -> None:
+    def __init__(self, **settings: Any) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="filmroom-bench-")
         folder = Path(self._folder.name)
-        self.settings = Settings(data=str(folder / "data"), embedded_worker="no")
+        self.settings = Settings(data=str(folder / "data"), embedded_worker="no", **settings)
         self.filmroom = Filmroom(self.settings, folder, workers=1)
 
     def __enter__(self) -> Server:
