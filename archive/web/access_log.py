@@ -31,10 +31,10 @@ _TAGS = re.compile(r"[0-9A-Fa-f]{8}(?:\.[0-9A-Fa-f]{8})*")
 _PARAMETERS = frozenset(
     """
     accept accession annotation anonymize bulkdata charset columns contentType cursor description
-    emptyvaluematching filter force frameNumber from fuzzymatching iccprofile id imageQuality includefield
-    limit modality multiplevaluematching name objectUID offset order orderby presentationSeriesUID
-    presentationUID q quality region requestType rows seriesUID studyUID to transferSyntax viewport window
-    windowCenter windowWidth
+    emptyvaluematching filter force frameNumber from fuzzymatching iccprofile id imageAnnotation imageQuality
+    includefield limit modality multiplevaluematching name objectUID offset order orderby
+    presentationSeriesUID presentationUID q quality region requestType rows seriesUID studyUID to
+    transferSyntax viewport window windowCenter windowWidth
     """.split()  # noqa: SIM905 a list of forty strings reads worse
 )
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")

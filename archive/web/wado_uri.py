@@ -14,6 +14,7 @@ from archive.dicomweb.wado_uri import WadoUri, parse_wado_uri
 from archive.errors import Gone, InvalidRequest, NotFound
 from archive.model.level import Place
 from archive.services.rendered_subject import Subject, can_apply, frame_media_types, media_types
+from archive.web.access_log import note
 from archive.web.context import accept, base_url, principal, services
 from archive.web.rendered import described, send
 from archive.web.retrieve import send_instance
@@ -26,6 +27,7 @@ def retrieve() -> Response:
         raise InvalidRequest(
             "nothing is anonymized here; ask without anonymize, or anonymize what you get", where="anonymize"
         )
+    note(study=asked.place.study_uid)  # no path names it here
     subject = services().rendered.find(principal(), asked.place)
     media_types = _media_types(subject, asked)
     if asked.is_for_dicom or (asked.accept is None and not media_types):

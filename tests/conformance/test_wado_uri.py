@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import numpy as np
 import pydicom
+import pytest
 from werkzeug.test import TestResponse
 
 from tests import builders
@@ -203,3 +204,14 @@ def test_real_images(archive: Archive) -> None:
         assert opened(wado(archive, **which)).size == (ds.Columns, ds.Rows)
         stored = wado(archive, contentType="application/dicom", transferSyntax="*", **which)
         assert stored.data == data
+
+
+def test_the_access_log_has_the_study_and_no_values(
+    archive: Archive, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", "filmroom.access"):
+        wado(archive, annotation="patient", PatientName="Somebody", somebody=1)
+    fields = caplog.records[-1].fields  # type: ignore[attr-defined] # what the JSON line holds
+    assert (fields["route"], fields["study"]) == ("/wado", builders.uid("study", 1))
+    assert fields["query"][-3:] == ["annotation", "PatientName", "?"]
+    assert "Somebody" not in str(fields)
