@@ -19,6 +19,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
@@ -219,25 +220,43 @@ def _decode_jpegxl(value: bytes, pixels: Pixels, header: Codestream) -> Array:
 
 def _decode_rle(value: bytes, pixels: Pixels, header: Codestream) -> Array:
     """Decode the segments of a frame: the most significant byte of each sample first (PS3.5 Annex G)."""
-    bits, samples = pixels.bits_allocated, pixels.samples_per_pixel
-    size, depth = (_length(pixels), 1) if bits == 1 else (pixels.rows * pixels.columns, bits // 8)
-    offsets = np.frombuffer(value[:64], dtype="<u4")
-    segments = 1 if bits == 1 else samples * depth
-    if len(value) < 64 or offsets[0] != segments or segments > 15:
-        raise _RefusedError(f"its RLE header does not tell of {segments} segments")
-    stops = [*offsets[2 : segments + 1], len(value)]
-    planes = np.empty((size, segments), dtype=np.uint8)
-    for index, (start, stop) in enumerate(zip(offsets[1 : segments + 1], stops, strict=True)):
-        # One run more than the segment should hold is forgiven: padding is sometimes counted in.
-        plane = imagecodecs.packbits_decode(value[int(start) : int(stop)], out=size + 128)
-        if len(plane) < size:
-            raise _RefusedError(f"RLE segment {index + 1} has {len(plane)} bytes, {size} were expected")
+    if pixels.bits_allocated == 1:
+        return _decode_rle_bits(value, pixels)
+    size, depth = pixels.rows * pixels.columns, pixels.bits_allocated // 8
+    segments = _rle_segments(value, pixels.samples_per_pixel * depth)
+    planes = np.empty((size, len(segments)), dtype=np.uint8)
+    for index, segment in enumerate(segments):
+        plane = _unpacked(segment, size, size, index + 1)
         at = index - index % depth + depth - 1 - index % depth
         planes[:, at] = np.frombuffer(plane, dtype=np.uint8, count=size)
-    if bits == 1:
-        count = pixels.rows * pixels.columns * samples
-        return np.unpackbits(planes.reshape(-1), count=count, bitorder="little")
     return planes.reshape(-1).view(f"<u{depth}")
+
+
+def _decode_rle_bits(value: bytes, pixels: Pixels) -> Array:
+    """Decode the segment of a 1-bit frame, of which writers make two kinds.
+
+    G.2 pads a pixel to a byte; others keep eight pixels in it, as native frames do.
+    """
+    count = pixels.rows * pixels.columns * pixels.samples_per_pixel
+    (segment,) = _rle_segments(value, 1)
+    plane = np.frombuffer(_unpacked(segment, count, _length(pixels), 1), dtype=np.uint8)
+    return plane[:count] if len(plane) >= count else np.unpackbits(plane, count=count, bitorder="little")
+
+
+def _rle_segments(value: bytes, count: int) -> list[bytes]:
+    offsets = np.frombuffer(value[:64], dtype="<u4")
+    if len(value) < 64 or offsets[0] != count or count > 15:
+        raise _RefusedError(f"its RLE header does not tell of {count} segments")
+    bounds = [*map(int, offsets[1 : count + 1]), len(value)]
+    return [value[start:stop] for start, stop in pairwise(bounds)]
+
+
+def _unpacked(segment: bytes, most: int, least: int, number: int) -> bytes:
+    """Decode a segment. One run more than it should hold is forgiven: padding is sometimes counted in."""
+    plane = bytes(imagecodecs.packbits_decode(segment, out=most + 128))
+    if len(plane) < least:
+        raise _RefusedError(f"RLE segment {number} has {len(plane)} bytes, {least} were expected")
+    return plane
 
 
 def _inflate(value: bytes, pixels: Pixels) -> bytes:

@@ -19,7 +19,7 @@ from archive.dicomweb.negotiation import (
 )
 from archive.dicomweb.uris import frame_url, parse_frames
 from archive.errors import InvalidRequest
-from archive.imaging.encode import ENCODERS, encodable, refusal
+from archive.imaging.encode import encodable, refusal
 from archive.model.instance import StoredInstance
 from archive.model.level import Level, Place
 from archive.services.begun import begun
@@ -67,7 +67,7 @@ def _match(choices: Sequence[FrameChoice], instance: StoredInstance, resource: R
     stored, pixels = instance.transfer_syntax_uid, instance.pixels
     match = match_frames(choices, stored, targets=encodable(pixels, stored))
     if match is None:
-        reasons = (refusal(uid, pixels, stored) for uid in named_by(choices) if uid in ENCODERS)
+        reasons = (refusal(uid, pixels, stored) for uid in named_by(choices) if uid != EXPLICIT_LITTLE)
         message = f"frames stored in {stored} cannot be sent in what Accept names"
         raise not_acceptable(resource, ": ".join((message, *filter(None, reasons))))
     return match

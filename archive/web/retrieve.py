@@ -8,7 +8,7 @@ from functools import partial
 from flask import Response
 
 from archive.dicomweb.matching import match_instance
-from archive.dicomweb.media_types import DICOM, ZIP
+from archive.dicomweb.media_types import DICOM, EXPLICIT_LITTLE, ZIP
 from archive.dicomweb.multipart import part_content_type
 from archive.dicomweb.negotiation import (
     AS_STORED,
@@ -20,7 +20,7 @@ from archive.dicomweb.negotiation import (
     not_acceptable,
 )
 from archive.imaging.decode import can_decode
-from archive.imaging.encode import ENCODERS, encodable, refusal
+from archive.imaging.encode import encodable, refusal
 from archive.model.instance import StoredInstance
 from archive.model.level import Level
 from archive.services.begun import begun
@@ -29,6 +29,8 @@ from archive.web.caching import etag_of, not_modified, validated
 from archive.web.context import accept, base_url, place, principal, services
 from archive.web.streams import Part, multipart_response, ranged_response, single_response
 from archive.web.zipping import zip_chunks
+
+_NOT_ENCODED = frozenset((UNNAMED, AS_STORED, EXPLICIT_LITTLE))
 
 
 def retrieve(**_: str) -> Response:
@@ -96,7 +98,9 @@ def syntax_of(instance: StoredInstance, choice: InstanceChoice) -> str:
     if syntax not in {None, stored} and pixels is not None and pixels.encapsulated and not can_decode(stored):
         syntax = stored if _may_fall_back(choice) else None
     if syntax is None:
-        reasons = (refusal(uid, pixels, stored) for uid in choice.transfer_syntaxes if uid in ENCODERS)
+        reasons = (
+            refusal(uid, pixels, stored) for uid in choice.transfer_syntaxes if uid not in _NOT_ENCODED
+        )
         message = f"an instance stored in {stored} cannot be sent in what Accept names"
         raise not_acceptable(Resource.INSTANCE, ": ".join((message, *filter(None, reasons))))
     return syntax

@@ -23,6 +23,7 @@ from archive.imaging.encode import (
     refusal,
     transcode_frame,
 )
+from archive.imaging.encoders import encode_rle
 from archive.model.instance import Pixels
 from tests.builders import EXPLICIT, encapsulated
 from tests.imaging.independent import (
@@ -156,6 +157,17 @@ def test_pixels_of_one_bit_go_as_jpeg_2000(tmp_path: Path) -> None:
     assert decode_frame(value, JPEG_2000, described, 1) == packed
     seen = decoders(file_of([value], JPEG_2000, described), tmp_path)["pylibjpeg-openjpeg"]
     assert (seen[0] == array).all()
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (10, 13), (3, 3), (1, 1)])
+def test_rle_of_one_bit_is_read_in_both_ways(shape: tuple[int, int]) -> None:
+    """A byte for each pixel (PS3.5 G.2), or eight pixels in a byte."""
+    array = np.random.default_rng(1).integers(0, 2, (*shape, 1), dtype=np.uint8)
+    described = pixels(rows=shape[0], columns=shape[1], bits_allocated=1, bits_stored=1)
+    packed = np.packbits(array.reshape(-1), bitorder="little")
+    for samples in (array, packed.reshape(1, -1, 1)):
+        value = encode_rle(samples, described, "MONOCHROME2")
+        assert decode_frame(value, RLE, described, 1) == packed.tobytes()
 
 
 @pytest.mark.parametrize("target", [JPEG_2000, HTJ2K, HTJ2K_RPCL])
