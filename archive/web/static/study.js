@@ -34,12 +34,8 @@ async function load(details, address) {
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     list.replaceChildren(...page.getElementById("instances").childNodes);
     details.dataset.loaded = "yes";
-    const caption = list.querySelector("caption");
-    document.getElementById("said").textContent = caption.textContent;
-    if (again) {
-      caption.tabIndex = -1;
-      caption.focus();
-    }
+    document.getElementById("said").textContent = list.querySelector("caption").textContent;
+    if (again) list.focus();
   } catch (error) {
     const said = document.createElement("p");
     said.textContent = `The list cannot be loaded now (${error.message}). Close it and open it to try again.`;
