@@ -98,9 +98,7 @@ def build(settings: Settings, observe: Observe | None = None) -> Services:
         study_summary=StudySummaryService(database),
         instance_attributes=InstanceAttributesService(database, objects),
         frames=frames,
-        rendered=RenderedService(
-            database, objects, frames, metadata, sandbox, executor, settings.render_cache
-        ),
+        rendered=RenderedService(database, objects, frames, metadata, sandbox, settings.render_cache),
         bulkdata=BulkdataService(database, objects),
         delete=DeleteService(database, objects, settings),
         housekeeping=HousekeepingService(database, objects, settings),

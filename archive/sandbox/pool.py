@@ -12,9 +12,10 @@ import os
 import threading
 import weakref
 from collections import deque
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from archive import errors
 from archive.errors import FilmroomError, NotDecodable, Unavailable
@@ -22,6 +23,8 @@ from archive.sandbox.messages import Answer, pack
 from archive.sandbox.process import Child, EndedError, OvertimeError
 
 _log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _TASKS = "archive.sandbox.tasks"
 _LOOK = 64  # tasks between two looks at how much memory a child keeps
@@ -82,8 +85,15 @@ class Sandbox:
             return self._answer(child, header, made, _subject(task, options))
 
     def submit(self, task: str, options: Mapping[str, Any], *blobs: bytes) -> Future[Answer]:
-        """Begin with a task in a thread of the sandbox, of which there are as many as processes."""
-        return self._threads.submit(self.run, task, options, *blobs)
+        """Begin with a task in a thread of the sandbox."""
+        return self.begin(partial(self.run, task, options, *blobs))
+
+    def begin(self, work: Callable[[], T]) -> Future[T]:
+        """Begin with work that mostly waits for tasks, in one of as many threads as there are processes.
+
+        It may run tasks, but not wait for what others of these threads are to do.
+        """
+        return self._threads.submit(work)
 
     def run_each(self, task: str, calls: Iterable[Call], *, size: int) -> Generator[Answer]:
         """Do a task for each of `calls` and give the answers in order, of about `size` bytes each.

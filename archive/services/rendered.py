@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -69,7 +69,6 @@ class RenderedService:
         frames: FramesService,
         metadata: MetadataService,
         sandbox: Sandbox,
-        executor: Executor,
         most: int,
     ) -> None:
         """Keep at most `most` bytes of results."""
@@ -77,7 +76,6 @@ class RenderedService:
         self.frames = frames
         self.metadata = metadata
         self.sandbox = sandbox
-        self.executor = executor
         self.source = RenderedSource(objects, frames, most)
         self.kept: Kept[Rendered] = Kept(most, lambda rendered: len(rendered.data) + _OVERHEAD)
 
@@ -163,7 +161,7 @@ class RenderedService:
         ahead: deque[Future[T]] = deque()
         try:
             for work in works:
-                ahead.append(self.executor.submit(work))
+                ahead.append(self.sandbox.begin(work))
                 if len(ahead) > self.sandbox.processes:
                     yield ahead.popleft().result()
             while ahead:
