@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.sequence import Sequence
 
+from archive.services import conversion
 from tests.builders import (
     EXPLICIT,
     JPEG_BASELINE,
@@ -239,3 +241,28 @@ def test_what_is_stored_lossy_stays_itself(archive: Archive) -> None:
     assert converted(archive, path, JPEG_BASELINE) == data
     frame = archive.get(f"{path}/frames/1", f"image/jpeg; transfer-syntax={JPEG_BASELINE}")
     assert frame.data.rstrip(b"\0") in data
+
+
+def test_who_leaves_leaves_no_file_behind(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lossy frames that wait on disk go when the client does, or never takes the body."""
+    monkeypatch.setattr(conversion, "_HELD", 1)
+    path = stored_at(archive, part10(image(noise("u1", 8, 3, 300, 400, 3), 8, "left")))
+    headers = {"Accept": f"application/dicom; transfer-syntax={JPEG_BASELINE}"}
+    before = _nameless_files()
+    assert archive.request("HEAD", path, headers=headers).status_code == 200
+    assert _nameless_files() == before
+    answer = archive.request("GET", path, headers=headers, buffered=False)
+    assert _nameless_files() == before + 1
+    next(iter(answer.response))
+    answer.close()
+    del answer
+    assert _nameless_files() == before
+
+
+def _nameless_files() -> int:
+    """Return how many files are open that have no name any more."""
+    count = 0
+    for link in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):  # the descriptor of the folder itself
+            count += str(link.readlink()).endswith("(deleted)")
+    return count
