@@ -102,7 +102,7 @@ def check_disc(page: Page, site: Site, study: str) -> None:
     for path, state, why in (
         ("changed.dcm", "Refused", "is stored already, with different content"),
         ("no uid.dcm", "Refused", "SOPInstanceUID"),
-        ("someone else.dcm", "Stored, with warning", "PatientID or IssuerOfPatientID differs"),
+        ("someone else.dcm", "Stored with warning", "PatientID or IssuerOfPatientID differs"),
         ("DICOMDIR", "Skipped", "DICOMDIR is an index, not an image"),
         ("README.TXT", "Skipped", "Not a DICOM file"),
         ("AUTORUN.INF", "Skipped", "operating system"),

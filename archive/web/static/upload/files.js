@@ -7,7 +7,7 @@ const ORDER = ["failed", "refused", "warned", "sending", "cancelled", "skipped",
 export const STATES = {
   failed: ["danger", "Failed"],
   refused: ["danger", "Refused"],
-  warned: ["warning", "Stored, with warning"],
+  warned: ["warning", "Stored with warning"],
   skipped: ["", "Skipped"],
   already: ["good", "Already here"],
   stored: ["good", "Stored"],

@@ -82,7 +82,8 @@ export class Progress {
     parts.bar.setAttribute("aria-valuetext", `${percent} percent, ${words.number(queue.done)} of ${words.files(all)}`);
     parts.bar.toggleAttribute("data-end", false);
     if (!running) {
-      parts.bar.dataset.end = queue.count("failed") + queue.count("refused") + queue.count("cancelled") ? "danger" : "good";
+      const problems = queue.count("failed") + queue.count("refused") + queue.count("cancelled");
+      parts.bar.dataset.end = problems ? "warning" : "good";
       parts.figures.textContent = `${words.files(all)}, ${words.size(queue.bytes)}`;
       document.title = this.title;
       return;
@@ -123,7 +124,7 @@ export class Progress {
   /** The requests under way, a line each. */
   #sending() {
     const { section, list, rows } = this.active;
-    section.hidden = !this.queue.running;
+    section.hidden = !this.queue.running || (Boolean(this.queue.pause) && !this.queue.active.size);
     for (const request of this.queue.active) {
       if (rows.has(request)) continue;
       const [first] = request.entries;
