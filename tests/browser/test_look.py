@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
+from pydicom import Dataset, dcmread
+from pydicom.sequence import Sequence as Items
+from pydicom.uid import EnhancedCTImageStorage
 
 from tests import builders
 from tests.browser import studies
@@ -15,11 +18,12 @@ from tests.browser.axe import axe
 from tests.browser.chromium import NARROW, WIDE, Viewport
 from tests.browser.recorder import Recorder
 from tests.browser.site import Site
-from tests.samples import pydicom_file
+from tests.samples import pydicom_file, sample
 
 SLICES = 20
 CT = f"/studies/{studies.CT_STUDY}/look"
 BROKEN = builders.uid("look", "broken")
+ENHANCED = builders.uid("look", "enhanced")
 LONG = builders.uid("look", "long")
 VIDEO_STUDY = "1.2.840.114340.3.8251017118051.1.20160503.120850.2171"
 REPORT_STUDY = "1.2.276.0.7230010.3.1.2.1787205428.166.1117461927.5"
@@ -56,6 +60,7 @@ def data() -> Sequence[bytes]:
             StudyInstanceUID=BROKEN,
             SeriesInstanceUID=builders.uid("look", "broken", "series"),
         ),
+        enhanced(),
         *(
             builders.instance(
                 SOPInstanceUID=builders.uid("look", "long", number),
@@ -66,6 +71,30 @@ def data() -> Sequence[bytes]:
             for number in range(1, 521)
         ),
     ]
+
+
+def enhanced() -> bytes:
+    """Return two frames whose windows stand in their functional groups."""
+
+    def frame(centre: int) -> Dataset:
+        voi, group = Dataset(), Dataset()
+        voi.WindowCenter, voi.WindowWidth = centre, 200
+        group.FrameVOILUTSequence = Items([voi])
+        return group
+
+    return builders.instance(
+        SOPClassUID=EnhancedCTImageStorage,
+        SOPInstanceUID=builders.uid("look", "enhanced", 1),
+        StudyInstanceUID=ENHANCED,
+        SeriesInstanceUID=builders.uid("look", "enhanced", "series"),
+        Modality="CT",
+        NumberOfFrames=2,
+        BitsAllocated=16,
+        BitsStored=12,
+        HighBit=11,
+        PixelData=bytes(256),
+        PerFrameFunctionalGroupsSequence=Items([frame(100), frame(300)]),
+    )
 
 
 def picture(page: Page) -> Any:
@@ -299,6 +328,26 @@ def test_cine(page: Page) -> None:
     assert page.evaluate("window.played.slice(29, 40)") == list(range(1, 12))
 
 
+def test_windows_of_an_enhanced_image_are_those_of_its_frames(page: Page) -> None:
+    page.goto(f"/studies/{ENHANCED}/look?image=2")
+    expect(page.locator("#corner-window")).to_have_text(re.compile("C 300 W 200.*as stored"))
+    page.keyboard.press("ArrowUp")
+    expect(page.locator("#corner-window")).to_have_text(re.compile("C 100 W 200.*as stored"))
+    assert page.input_value("#centre") == "100"
+
+
+def test_a_video_that_the_browser_cannot_play_is_taken_apart(page: Page, site: Site) -> None:
+    path = sample("by-transfer-syntax/synthetic/mpeg2-mp-ml.dcm")
+    ds = dcmread(path, stop_before_pixels=True)
+    site.store(path.read_bytes())
+    page.goto(f"/studies/{ds.StudyInstanceUID}/look?series={ds.SeriesInstanceUID}")
+    expect(page.locator("#corner-image")).to_contain_text("Image 1 of 25")
+    first = level(page)
+    page.keyboard.press("End")
+    expect(page.locator("#corner-image")).to_contain_text("Image 25 of 25")
+    assert level(page) != first
+
+
 def test_the_address_says_what_is_shown(page: Page) -> None:
     page.goto(f"{CT}?image=5&window=40,80")
     is_shown(page, 5)
@@ -319,7 +368,7 @@ def test_the_address_says_what_is_shown(page: Page) -> None:
 def test_documents(page: Page) -> None:
     page.goto(f"/studies/{REPORT_STUDY}/look")
     report = page.frame_locator("#document iframe")
-    expect(report.locator("body")).to_contain_text("Simple Image Report")
+    expect(report.locator("body")).to_contain_text("Section Heading")
     assert page.locator(".look-corner").first.is_hidden()
     page.goto(f"/studies/{studies.PDF_STUDY}/look")
     frame = page.locator("#document iframe")

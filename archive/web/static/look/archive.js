@@ -47,6 +47,8 @@ function instance(item, base) {
   const uid = one(item, "uid");
   const rows = number(one(item, "rows"));
   const syntax = one(item, "syntax") ?? "";
+  const frames = Math.max(1, number(one(item, "frames")) ?? 1);
+  const kind = rows === null ? "document" : VIDEO.test(syntax) ? "video" : "image";
   return {
     uid,
     url: `${base}/instances/${uid}`,
@@ -55,11 +57,13 @@ function instance(item, base) {
     location: number(one(item, "location")),
     rows,
     columns: number(one(item, "columns")),
-    kind: rows === null ? "document" : VIDEO.test(syntax) ? "video" : "image",
-    frames: rows === null || VIDEO.test(syntax) ? 1 : Math.max(1, number(one(item, "frames")) ?? 1),
+    kind,
+    frames: kind === "image" ? frames : 1,
+    videoFrames: frames,
     isGrey: (number(one(item, "samples")) ?? 1) === 1 && one(item, "photometric") !== "PALETTE COLOR",
     isSlide: one(item, "sopClass") === SLIDE,
     windows: windows(item),
+    frameWindows: null, // of an enhanced image, when they have been read
     voi: (one(item, "voi") ?? "LINEAR").toLowerCase().replace("_", "-"),
     range: range(item),
     rate: rate(item),
@@ -91,6 +95,22 @@ function rate(item) {
   return number(one(item, "displayRate")) ?? number(one(item, "cineRate")) ?? (time > 0 ? 1000 / time : null);
 }
 
+/**
+ * Read the windows of an enhanced multi-frame image, which stand in its functional groups (PS3.3 C.7.6.16.2.10
+ * and .9), frame by frame or for all.
+ */
+export async function readGroups(image, signal) {
+  const answer = await ask(`${image.url}/metadata`, { accept: "application/dicom+json", signal });
+  const [item] = await answer.json();
+  const shared = item["52009229"]?.Value?.[0] ?? {};
+  const each = item["52009230"]?.Value ?? [];
+  const inside = (group, name) => group?.[name]?.Value?.[0];
+  const voi = (group) => windows(inside(group, "00289132") ?? {});
+  image.frameWindows = each.map((group) => (voi(group).length ? voi(group) : voi(shared)));
+  const transformation = inside(each[0], "00289145") ?? inside(shared, "00289145");
+  if (transformation) image.range = range({ ...item, ...transformation });
+}
+
 /** The images of a series. A frame is an image; what has no pixels is one thing to look at. */
 export class Series {
   constructor(url) {
@@ -102,15 +122,15 @@ export class Series {
 
   /** Read the list, page by page; call `grown` after each, when the images so far are in order. */
   async read(signal, grown) {
-    const names = Object.values(TAGS).join(",");
-    for (let offset = 0; ; offset += PAGE) {
-      const url = `${this.url}/instances?limit=${PAGE}&offset=${offset}&includefield=${names}`;
-      const page = await (await ask(url, { accept: "application/dicom+json", signal })).json();
-      this.instances.push(...page.map((item) => instance(item, this.url)));
+    const url = `${this.url}/instances?limit=${PAGE}&includefield=${Object.values(TAGS).join(",")}`;
+    for (let cursor = ""; ;) {
+      const answer = await ask(cursor ? `${url}&cursor=${cursor}` : url, { accept: "application/dicom+json", signal });
+      this.instances.push(...(await answer.json()).map((item) => instance(item, this.url)));
       this.order();
-      const last = page.length < PAGE;
-      grown(last);
-      if (last) return;
+      // Only the cursor of the link: its address is the public one, which this page may not have been opened at.
+      cursor = /[?&]cursor=([^&>;]+)[^>]*>; *rel="?next/.exec(answer.headers.get("Link") ?? "")?.[1];
+      grown(!cursor);
+      if (!cursor) return;
     }
   }
 
@@ -122,6 +142,12 @@ export class Series {
       || (a.uid < b.uid ? -1 : 1));
     this.length = 0;
     this.starts = this.instances.map((each) => (this.length += each.frames) - each.frames);
+  }
+
+  /** Take a video, which the browser cannot play, for its frames. */
+  takeApart(video) {
+    Object.assign(video, { kind: "image", frames: video.videoFrames });
+    this.order();
   }
 
   /** The image at an index from 0: its instance and its frame from 1. */
@@ -141,6 +167,11 @@ export class Series {
     const at = this.instances.findIndex((each) => each.uid === uid);
     return at < 0 ? -1 : this.starts[at];
   }
+}
+
+/** The windows that a frame has by itself, the one that it is shown with first. */
+export function windowsOf({ instance: { windows: common, frameWindows }, frame }) {
+  return frameWindows?.[frame - 1] ?? common;
 }
 
 /** Where a picture is: the frame, windowed, no larger than `side` needs. */

@@ -1,14 +1,15 @@
 // The quick look: what is chosen, and the parts that show it. The address of the page says all of what is chosen.
 
-import { Series, pictureUrl } from "./archive.js";
+import { Series, pictureUrl, readGroups, windowsOf } from "./archive.js";
 import { Cine } from "./cine.js";
-import { readable, showDocument, showVideo } from "./documents.js";
+import { Papers } from "./documents.js";
+import { WindowFields } from "./fields.js";
 import { watch } from "./gestures.js";
 import { listen } from "./keys.js";
 import { Pictures } from "./pictures.js";
 import { Screen } from "./screen.js";
 import { View } from "./view.js";
-import { dragged, format, parse, presets, same } from "./windows.js";
+import { dragged, format, parse, tidy } from "./windows.js";
 
 const AHEAD = 8; // images that are fetched ahead of the one shown, and behind a third of that
 const SIDES = [768, 1536, 3072]; // longest sides of pictures that are asked for instead of whole large images
@@ -20,14 +21,18 @@ const parts = {
   picture: id("picture"), loading: id("loading"), loadingWords: id("loading-words"), message: id("message"),
   cornerSeries: id("corner-series"), cornerImage: id("corner-image"), cornerWindow: id("corner-window"),
 };
-const [stage, papers, slider] = [id("stage"), id("document"), id("slider")];
+const viewer = id("full-viewer"); // not there where none is installed
+const viewerHref = viewer?.href;
+const [stage, slider] = [id("stage"), id("slider")];
 
-const state = { link: null, series: null, whole: false, index: 0, direction: 1, window: null, tool: "window" };
+const state = { link: null, series: null, whole: false, index: 0, direction: 1, window: null, tool: "window", dragging: false };
 let opening = new AbortController(); // ends with the series
 
 const pictures = new Pictures();
 const view = new View(stage, parts.picture);
 const screen = new Screen(parts, pictures, view, shown);
+const papers = new Papers(stage, id("document"), screen);
+const fields = new WindowFields(document, choose);
 const cine = new Cine({
   step: () => {
     const last = state.index >= state.series.length - 1;
@@ -51,19 +56,18 @@ function open(link, { index = 0, uid = null, window: chosen = null } = {}) {
   opening = new AbortController();
   pictures.clear();
   screen.clear();
-  showPapers(false);
-  papers.replaceChildren();
+  papers.clear();
   view.reset();
   for (const each of links) each.toggleAttribute("aria-current", each === link);
   link.setAttribute("aria-current", "true");
+  if (viewer) viewer.href = link.dataset.modality === "SM" ? viewer.dataset.slides : viewerHref;
   link.scrollIntoView({ block: "nearest", inline: "nearest" });
   const url = `${root.dataset.dicomweb}/studies/${root.dataset.study}/series/${link.dataset.series}`;
-  Object.assign(state, { link, series: new Series(url), whole: false, index: 0, window: chosen, direction: 1 });
+  Object.assign(state, { link, series: new Series(url), whole: false, index: 0, window: chosen, direction: 1, current: null });
   press("invert", false);
   press("flip-horizontal", false);
   press("flip-vertical", false);
-  parts.loadingWords.textContent = "Series …";
-  parts.loading.hidden = false;
+  screen.wait("Series");
   read(index, uid);
 }
 
@@ -115,23 +119,26 @@ function go(index, direction = Math.sign(index - state.index) || state.direction
 }
 
 function refresh() {
+  if (!state.series?.length) return;
   const image = state.series.at(state.index);
   const { instance } = image;
   const moved = state.current?.instance !== instance;
   state.current = image;
-  if (moved) fields(instance);
+  if (moved) {
+    fields.offer(state.link.dataset.modality, image);
+    groups(image);
+  }
   slider.value = state.index + 1;
   slider.setAttribute("aria-valuetext", position());
   id("position").textContent = `${state.index + 1} / ${state.series.length}${state.whole ? "" : "+"}`;
   id("scroll-fields").hidden = state.whole && state.series.length === 1;
   id("previous").disabled = state.index === 0;
   id("next").disabled = state.index === state.series.length - 1;
-  windowFields();
-  showPapers(instance.kind !== "image");
+  fields.say(state.window, image);
   if (instance.kind === "image") {
-    papers.replaceChildren();
+    papers.clear();
     screen.want(target(image));
-  } else if (moved || !papers.firstChild) {
+  } else if (moved) {
     paper(image);
   }
   remember();
@@ -143,7 +150,7 @@ function target(image) {
   const { instance, frame } = image;
   const { modality, description, number } = state.link.dataset;
   const window = instance.isGrey ? state.window : null;
-  const shownWindow = window ?? instance.windows[0];
+  const shownWindow = window ?? windowsOf(image)[0];
   return {
     image,
     url: pictureUrl(image, window, side(instance)),
@@ -153,7 +160,8 @@ function target(image) {
     seriesLines: [[modality, description].filter(Boolean).join(" "), number && `Series ${number}`],
     imageLines: [
       position(),
-      instance.frames > 1 && `Frame ${frame} of ${instance.frames}`,
+      instance.isSlide && "A tile of a slide",
+      instance.frames > 1 && instance.frames < state.series.length && `Frame ${frame} of ${instance.frames}`,
       instance.number !== null && `No. ${instance.number}`,
       instance.location !== null && `${Math.round(instance.location * 10) / 10} mm`,
     ],
@@ -164,8 +172,6 @@ function target(image) {
   };
 }
 
-const tidy = (value) => Math.round(value * 100) / 100;
-
 /** The longest side to ask for: what is seen, in a few sizes only, so that zooming asks seldom. */
 function side(instance) {
   const box = Math.max(stage.clientWidth, stage.clientHeight) * (window.devicePixelRatio || 1) * Math.max(view.zoom, 1);
@@ -174,6 +180,7 @@ function side(instance) {
 }
 
 function shown(shownTarget) {
+  if (state.dragging) return; // windows that pass by are asked for one image only
   const { series, index, direction } = state;
   const urls = [];
   const add = (at) => {
@@ -193,78 +200,38 @@ function shown(shownTarget) {
   if (screen.isSettled && !cine.playing) speak(`${shownTarget.position}. ${shownTarget.windowLines[0]}`);
 }
 
-let speaking;
-function speak(words) {
-  clearTimeout(speaking);
-  speaking = setTimeout(() => { id("spoken").textContent = words; }, 500);
-}
-
-// Documents and videos
-
-async function paper(image) {
+/** An enhanced image names its windows elsewhere; they are for words and dragging, the archive knows them. */
+async function groups(image) {
   const { instance } = image;
-  const { signal } = opening;
-  const { modality, description } = state.link.dataset;
-  const title = `${[modality, description].filter(Boolean).join(", ")}, ${state.index + 1} of ${state.series.length}`;
-  screen.clear();
-  papers.replaceChildren();
-  const isCurrent = () => !signal.aborted && state.current === image;
-  const failed = (error) => {
-    if (error.name === "AbortError" || !isCurrent()) return;
-    showPapers(false);
-    screen.say(`${title} cannot be shown. ${error.message}`, error.retry ? () => paper(image) : null);
-  };
-  if (instance.kind === "video") {
-    showVideo(papers, instance, title, failed);
-    return;
-  }
-  parts.loadingWords.textContent = `${title} …`;
-  parts.loading.hidden = false;
+  if (!instance.isGrey || instance.frames === 1 || instance.windows.length || instance.frameWindows) return;
+  instance.frameWindows = [];
   try {
-    const found = await readable(instance, signal);
-    if (!isCurrent()) return;
-    if (/^image\/(png|jpeg)$/.test(found.type)) {
-      showPapers(false);
-      screen.want({ ...target(image), url: found.url, width: null });
-      return;
-    }
-    parts.loading.hidden = true;
-    showPapers(true);
-    showDocument(papers, found, title);
-    speak(title);
+    await readGroups(instance, opening.signal);
   } catch (error) {
-    failed(error);
+    if (error.name === "AbortError") return;
+    speak(`Its windows cannot be read. ${error.message}`);
+  }
+  if (state.current?.instance === instance) {
+    fields.offer(state.link.dataset.modality, state.current);
+    refresh();
   }
 }
 
-function showPapers(yes) {
-  papers.hidden = !yes;
-  stage.classList.toggle("has-document", yes);
-}
-
-// Windows
-
-function fields(instance) {
-  const choices = presets(state.link.dataset.modality, instance);
-  state.presets = choices;
-  id("preset").replaceChildren(
-    ...choices.map(({ name, centre, width }, at) => {
-      const label = width ? `${name} ${tidy(centre)}/${tidy(width)}` : name;
-      return new Option(at < 9 ? `${at + 1}  ${label}` : label, String(at));
-    }),
-    Object.assign(new Option("Own", "own"), { hidden: true }),
-  );
-  id("window-fields").disabled = instance.kind !== "image" || !instance.isGrey;
-}
-
-function windowFields() {
-  const { instance } = state.current;
-  const now = state.window ?? instance.windows[0] ?? null;
-  const at = state.window ? state.presets.findIndex((each) => each.width && same(each, state.window)) : 0;
-  id("preset").value = at < 0 ? "own" : String(at);
-  for (const name of ["centre", "width"]) {
-    if (document.activeElement !== id(name)) id(name).value = now && instance.isGrey ? tidy(now[name]) : "";
-  }
+function paper(image) {
+  const { modality, description } = state.link.dataset;
+  const title = [[modality, description].filter(Boolean).join(", "), `${state.index + 1} of ${state.series.length}`];
+  papers.show(image.instance, title.join(", "), {
+    signal: opening.signal,
+    isCurrent: () => state.current === image,
+    picture: (url) => screen.want({ ...target(image), url, width: null }),
+    frames: () => {
+      state.series.takeApart(image.instance);
+      slider.max = state.series.length;
+      state.current = null; // what was one is several now
+      begin(state.series.find(image.instance.uid));
+    },
+    speak,
+  });
 }
 
 function choose(chosen) {
@@ -272,14 +239,10 @@ function choose(chosen) {
   if (state.current) refresh();
 }
 
-function choosePreset(at) {
-  const found = state.presets?.[at];
-  if (found) choose(found.width ? { centre: found.centre, width: found.width } : null);
-}
-
-function typed() {
-  const chosen = parse(`${id("centre").value || "x"},${id("width").value || "x"}`);
-  if (chosen) choose(chosen);
+let speaking;
+function speak(words) {
+  clearTimeout(speaking);
+  speaking = setTimeout(() => { id("spoken").textContent = words; }, 500);
 }
 
 // The address of the page
@@ -298,7 +261,7 @@ function address() {
 
 function fromAddress() {
   const query = new URLSearchParams(location.search);
-  const link = links.find((each) => each.dataset.series === query.get("series")) ?? links[0];
+  const link = links.find((each) => each.dataset.series === query.get("series")) ?? first();
   if (!link) {
     screen.say("This study has no series.");
     return;
@@ -306,6 +269,12 @@ function fromAddress() {
   const uid = query.get("instance");
   const index = Number(query.get(uid ? "frame" : "image") ?? 1) - 1;
   open(link, { index: Number.isFinite(index) ? index : 0, uid, window: parse(query.get("window")) });
+}
+
+/** Images that somebody took come before what was made of them. */
+function first() {
+  const taken = (each) => each.hasAttribute("data-images") && !/^(SEG|PR|SR|KO|RTDOSE)$/.test(each.dataset.modality);
+  return links.find(taken) ?? links.find((each) => each.hasAttribute("data-images")) ?? links[0];
 }
 
 function chooseSeries(link) {
@@ -332,7 +301,7 @@ const actions = {
     if (next) chooseSeries(next);
   },
   play: () => { if (state.series?.length > 1) cine.toggle(); },
-  preset: (at) => { if (!id("window-fields").disabled) choosePreset(at); },
+  preset: (at) => fields.choosePreset(at),
   tool: (name) => {
     state.tool = name;
     stage.dataset.tool = name;
@@ -373,9 +342,6 @@ function wire() {
   for (const radio of document.querySelectorAll('input[name="tool"]')) {
     radio.addEventListener("change", () => actions.tool(radio.value));
   }
-  id("preset").addEventListener("change", (event) => choosePreset(Number(event.target.value)));
-  id("centre").addEventListener("change", typed);
-  id("width").addEventListener("change", typed);
   id("rate").addEventListener("change", (event) => {
     cine.rate = Math.min(Math.max(Number(event.target.value) || 10, 1), 60);
     event.target.value = cine.rate;
@@ -398,13 +364,18 @@ function wire() {
     fit: () => view.fitAgain(),
     dragStart: (tool) => {
       const { instance } = state.current ?? {};
-      if (tool === "window" && instance?.isGrey) state.window ??= instance.windows[0] ?? instance.range;
+      if (tool !== "window" || !instance?.isGrey) return;
+      state.dragging = true;
+      state.window ??= windowsOf(state.current)[0] ?? instance.range;
     },
     drag: (tool, dx, dy) => {
       if (tool === "pan") view.moveBy(dx, dy);
       else if (state.current?.instance.isGrey && state.window) choose(dragged(state.window, dx, dy, stage.clientWidth));
     },
-    dragEnd: () => {},
+    dragEnd: () => {
+      state.dragging = false;
+      if (screen.target && state.current?.instance.kind === "image") shown(screen.target);
+    },
   }, { tool: () => state.tool, room: () => state.series?.length || 1 });
 }
 

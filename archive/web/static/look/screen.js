@@ -32,10 +32,13 @@ export class Screen {
     this.pending = { ticket, target };
     this.#load();
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => {
-      this.parts.loadingWords.textContent = `${target.title} …`;
-      this.parts.loading.hidden = this.isSettled;
-    }, LATE);
+    this.timer = setTimeout(() => this.isSettled || this.wait(target.title), LATE);
+  }
+
+  /** Say what is being fetched, until something is shown or said. */
+  wait(title) {
+    this.parts.loadingWords.textContent = `${title} …`;
+    this.parts.loading.hidden = false;
   }
 
   /** Take everything off the stage. */

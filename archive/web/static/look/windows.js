@@ -5,12 +5,12 @@ const CT = [
   ["Mediastinum", 40, 400], ["Abdomen", 50, 400], ["Liver", 90, 150], ["Angiography", 300, 600],
 ].map(([name, centre, width]) => ({ name, centre, width }));
 
-/** The presets for an image; the first has no window and means: as the archive shows it by itself. */
-export function presets(modality, instance) {
-  const own = instance.windows.slice(1).map((each, at) => ({
+/** The presets for an image with these windows of its own; the first has no window and means: as the archive shows it by itself. */
+export function presets(modality, stored) {
+  const own = stored.slice(1).map((each, at) => ({
     ...each, name: each.name || `Stored ${at + 2}`,
   }));
-  const first = instance.windows[0]?.name;
+  const first = stored[0]?.name;
   return [{ name: first ? `As stored: ${first}` : "As stored" }, ...own, ...(modality === "CT" ? CT : [])];
 }
 
@@ -23,6 +23,8 @@ export function parse(text) {
   const [centre, width, ...rest] = (text ?? "").split(",").map(Number);
   return Number.isFinite(centre) && width >= 1 && !rest.length && text.includes(",") ? { centre, width } : null;
 }
+
+export const tidy = (value) => Math.round(value * 100) / 100;
 
 export function format({ centre, width }) {
   return `${centre},${width}`;
