@@ -179,5 +179,5 @@ def _row(result: Result) -> _Row:
         accession=words.text(study, "00080050"),
         series=result.study_series,
         instances=result.study_instances,
-        viewer=links.viewer(result.study_uid),
+        viewer=links.viewer(result.study_uid, result.modalities),
     )

@@ -5,6 +5,7 @@ All of it stands below whatever path a proxy puts before the archive.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from urllib.parse import quote
 
 from flask import request, url_for
@@ -25,8 +26,12 @@ def resource(place: Place) -> str:
     return place_url(dicomweb(""), place)
 
 
-def viewer(study_uid: str) -> str | None:
-    """Return the address of a study in the viewer, or None where no viewer is installed."""
+def viewer(study_uid: str, modalities: Collection[str]) -> str | None:
+    """Return the address of a study in the viewer, or None where no viewer is installed.
+
+    OHIF shows slides in a mode of their own and nothing else there, so `modalities` of the study choose it.
+    """
     if installed(services().settings) is None:
         return None
-    return url_for("viewer.viewer", path="viewer", StudyInstanceUIDs=study_uid)
+    mode = "microscopy" if "SM" in modalities else "viewer"
+    return url_for("viewer.viewer", path=mode, StudyInstanceUIDs=study_uid)

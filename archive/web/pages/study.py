@@ -60,7 +60,7 @@ def study(study: str) -> str:
         documents=[_document(each) for each in view.documents],
         more_documents=view.more_documents,
         patients=summary.other_patients if summary.patient_conflict else (),
-        viewer=links.viewer(study),
+        viewer=links.viewer(study, {words.text(each.attributes, "00080060") for each in summary.series}),
         links=links,
     )
 
