@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
+from pydicom.tag import BaseTag
+from pydicom.tag import Tag as make_tag  # noqa: N813  it is a function
 
 # What pydicom raises for values that it cannot convert; it converts each when it is first asked for.
 _UNREADABLE = (
@@ -41,7 +44,8 @@ Tag = str | int
 def value(ds: Dataset, tag: Tag) -> Any:
     """Return what pydicom makes of a value; None where it is missing, empty or unreadable."""
     try:
-        found = ds[tag].value if tag in ds else None
+        key = _tag(tag)
+        found = ds[key].value if key in ds else None
     except _UNREADABLE:
         return None
     return None if isinstance(found, (str, bytes)) and not found else found
@@ -105,6 +109,12 @@ def words(ds: Dataset, tag: Tag) -> NDArray[np.uint16]:
     """Return a binary value as 16-bit words, without an odd byte at its end."""
     found = octets(ds, tag)
     return np.frombuffer(found[: len(found) // 2 * 2], dtype="<u2")
+
+
+@lru_cache(maxsize=512)
+def _tag(tag: Tag) -> BaseTag:
+    """Return a tag as pydicom looks it up: parsing a keyword takes longer than finding its value."""
+    return make_tag(tag)
 
 
 def _many(found: Any) -> Iterable[Any]:

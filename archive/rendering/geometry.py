@@ -235,7 +235,7 @@ def _resized(
     smaller = size[0] < box[2] - box[0] or size[1] < box[3] - box[1]
     if smooth:
         # Reducing by whole steps first makes a thumbnail of a large radiograph five times faster.
-        method, gap = (Image.Resampling.LANCZOS, 3.0) if smaller else (Image.Resampling.BICUBIC, None)
+        method, gap = (Image.Resampling.LANCZOS, 2.0) if smaller else (Image.Resampling.BICUBIC, None)
     else:
         method, gap = Image.Resampling.BOX if smaller else Image.Resampling.NEAREST, None
     return image.resize(size, method, box=box, reducing_gap=gap)
