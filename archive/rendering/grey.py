@@ -9,7 +9,7 @@ Wider integers and floats are computed a block of rows at a time.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -92,6 +92,8 @@ def make_recipe(
     """Return the transformations of a frame: those given, else those of its data set, else of its data."""
     modality = overrides.modality or _modality(frame, bits)
     voi = overrides.voi or _stored_voi(frame, bits, modality) or _window_of(cells, frame, bits, modality)
+    if bits is None and isinstance(voi, Window) and voi.function == "linear":
+        voi = replace(voi, function="linear-exact")  # LINEAR counts steps from integer to integer
     return Recipe(bits, modality, voi, overrides.polarity or read_polarity(frame.ds, pixels))
 
 

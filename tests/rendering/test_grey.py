@@ -243,6 +243,14 @@ def test_floats_with_values_that_are_none(kind: str, keyword: str) -> None:
     assert found.tolist() == [[0, 128, 255], [0, 255, 0]]
 
 
+def test_a_linear_window_over_floats_is_exact() -> None:
+    """A parametric map of 0 to 1 has a window of 0.5 and 1: LINEAR by its letter would be all white."""
+    array = np.array([[0.0, 0.25, 0.5, 1.0]], dtype="<f4")
+    values = {"BitsStored": None, "HighBit": None, "PixelRepresentation": None, "PixelData": None}
+    found = shown(array, WindowCenter=0.5, WindowWidth=1, FloatPixelData=array.tobytes(), **values)
+    assert found.tolist() == [[0, 64, 128, 255]]
+
+
 def test_one_bit_is_black_and_white() -> None:
     bits = np.random.default_rng(2).integers(0, 2, (16, 16), dtype=np.uint8)
     data = np.packbits(bits.reshape(-1), bitorder="little").tobytes()
