@@ -6,7 +6,9 @@ import re
 
 from playwright.sync_api import BrowserContext, ConsoleMessage, Request, WebError
 
-_OURS = re.compile(r"(https?|wss?)://127\.0\.0\.1[:/]|(data|blob|about|chrome|chrome-extension|chrome-error):")
+_OURS = re.compile(
+    r"(https?|wss?)://127\.0\.0\.1[:/]|(data|blob|about|chrome|chrome-extension|chrome-error):"
+)
 """The archive, what a page makes itself, and parts of the browser such as its PDF reader."""
 
 
