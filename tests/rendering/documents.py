@@ -51,6 +51,17 @@ def document(sop_class: str, *, syntax: str = EXPLICIT, **values: Any) -> Datase
     return stored(part10(dataset(SOPClassUID=sop_class, **absent | values), syntax))
 
 
+def encapsulated_cda(narrative: str) -> Dataset:
+    """Return a clinical document with one section of this text."""
+    xml = (
+        '<ClinicalDocument xmlns="urn:hl7-org:v3"><title>Letter</title><component><structuredBody><component>'
+        f"<section><title>Course</title><text>{narrative}</text></section>"
+        "</component></structuredBody></component></ClinicalDocument>"
+    ).encode()
+    absent: dict[str, Any] = dict.fromkeys(_PIXELS)
+    return dataset(SOPClassUID=CDA, EncapsulatedDocument=xml + b" " * (len(xml) % 2), **absent)
+
+
 def code(value: str, meaning: str | None = None, scheme: str = "99TEST") -> Dataset:
     """Return an item of a code sequence."""
     ds = Dataset()
