@@ -33,7 +33,7 @@ _PARAMETERS = frozenset(
     accept accession annotation anonymize bulkdata charset columns contentType cursor description
     emptyvaluematching filter force frameNumber from fuzzymatching iccprofile id imageAnnotation imageQuality
     includefield limit modality multiplevaluematching name objectUID offset order orderby
-    presentationSeriesUID presentationUID q quality region requestType rows seriesUID studyUID to
+    page presentationSeriesUID presentationUID q quality region requestType rows seriesUID studyUID to
     transferSyntax viewport window windowCenter windowWidth
     """.split()  # noqa: SIM905 a list of forty strings reads worse
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
@@ -20,24 +19,25 @@ class Element:
     @property
     def text(self) -> str:
         """The text of the element."""
-        return " ".join("".join(self._texts()).split())
-
-    def _texts(self) -> Iterator[str]:
-        for child in self.children:
+        texts = []
+        left = [*reversed(self.children)]
+        while left:
+            child = left.pop()
             if isinstance(child, str):
-                yield child
+                texts.append(child)
             else:
-                yield from child._texts()
+                left += reversed(child.children)
+        return " ".join("".join(texts).split())
 
     def all(self, name: str = "", **wanted: str) -> list[Element]:
         """Return what is below of this name and with these attributes; `class_` is one class among others."""
         found = []
-        for child in self.children:
-            if isinstance(child, str):
-                continue
-            if name in {"", child.name} and all(child._has(k, v) for k, v in wanted.items()):
-                found.append(child)
-            found += child.all(name, **wanted)
+        left = [each for each in reversed(self.children) if isinstance(each, Element)]
+        while left:  # elements may be a thousand deep
+            element = left.pop()
+            if name in {"", element.name} and all(element._has(k, v) for k, v in wanted.items()):
+                found.append(element)
+            left += [each for each in reversed(element.children) if isinstance(each, Element)]
         return found
 
     def one(self, name: str = "", **wanted: str) -> Element:

@@ -261,3 +261,13 @@ def test_a_long_value_is_cut_and_searched_whole(archive: Archive) -> None:
     assert own(comments, "value").endswith("x … 5,007 characters in all")
     assert found.one(id="attributes").attributes["data-complete"] == "no"  # so the server is asked
     assert tags(page(archive, f"{PATH}?q=needle")) == ["(0010,4000)"]
+
+
+def test_sequences_within_sequences(archive: Archive) -> None:
+    """As deep as the archive takes them (256), and searched at their bottom."""
+    inner = builders.element(0x00104000, "LT", b"deepest ")
+    for _ in range(250):
+        inner = builders.element(0x00082112, "SQ", builders.item(inner))
+    archive.stored(builders.raw_instance(inner))
+    assert len(rows(page(archive))) == 255
+    assert tags(page(archive, f"{PATH}?q=deepest"))[-1] == "(0010,4000)"

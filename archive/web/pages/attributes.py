@@ -13,7 +13,8 @@ from dataclasses import replace
 from flask import Blueprint, Response, render_template, request
 from markupsafe import Markup, escape
 
-from archive.dicom.attribute_tree import Tree, attribute_tree, marked, split_words, uid_name
+from archive.dicom.attribute_text import marked, split_words, uid_name
+from archive.dicom.attribute_tree import Tree, attribute_tree, steps
 from archive.dicomweb.media_types import JSON, XML
 from archive.errors import InvalidRequest
 from archive.model.level import Place
@@ -44,6 +45,7 @@ def attributes(**_: str) -> Response:
         place=where,
         beside=beside,
         tree=tree,
+        steps=steps,
         whole=found.whole,
         complete=tree.complete and found.whole,
         largest=LARGEST,
