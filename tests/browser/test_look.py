@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -71,6 +71,12 @@ def data() -> Sequence[bytes]:
             for number in range(1, 521)
         ),
     ]
+
+
+@pytest.fixture(scope="module")
+def site_settings(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
+    """Give an archive without the OHIF viewer: the quick look needs none."""
+    return {"viewer_folder": str(tmp_path_factory.mktemp("no-viewer"))}
 
 
 def enhanced() -> bytes:
@@ -154,6 +160,16 @@ def test_the_first_image_is_there_and_everybody_can_use_the_page(page: Page, vie
     axe(page)
     page.get_by_role("button", name="Close").click()
     expect(page.locator("#keys")).to_be_hidden()
+
+
+def test_from_a_name_to_the_images(page: Page) -> None:
+    page.goto("/")
+    page.get_by_role("searchbox").first.fill("scroll")
+    page.get_by_role("link", name="Look at Scrolling, Sally").click()
+    is_shown(page, 1)
+    page.get_by_role("link", name="Study", exact=True).click()
+    page.get_by_role("link", name="Quick look", exact=True).first.click()
+    is_shown(page, 1)
 
 
 def test_scrolling_by_wheel_keys_slider_and_buttons(page: Page) -> None:
@@ -416,6 +432,17 @@ def test_fingers(page: Page) -> None:
     fingers("touchEnd")
     assert picture(page).bounding_box()["width"] > before["width"] * 2
     is_shown(page, int(re.findall(r"Image (\d+)", words(page, "image"))[0]))
+
+
+@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_without_the_viewer_a_page_says_how_to_add_it(page: Page, recorder: Recorder) -> None:
+    recorder.allow("404")
+    page.goto(CT)
+    is_shown(page, 1)
+    assert page.get_by_role("link", name="Full viewer").count() == 0
+    page.goto(f"/viewer/viewer?StudyInstanceUIDs={studies.CT_STUDY}")
+    expect(page.get_by_role("heading", name="The viewer is not installed")).to_be_visible()
+    axe(page)
 
 
 def test_unknown_study(page: Page, recorder: Recorder, site: Site) -> None:

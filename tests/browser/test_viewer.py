@@ -7,6 +7,7 @@ Skipped only where the viewer is not installed and cannot be.
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -155,6 +156,14 @@ def test_slides(reader: Page, study: str) -> None:
         pytest.skip("no folder of samples (FILMROOM_TEST_SAMPLES)")
     view(reader, study, "microscopy")
     seen_in(reader.locator(".DicomMicroscopyViewer canvas").first, lambda pixels: colour(pixels) > 20)
+
+
+def test_the_quick_look_leads_to_the_right_mode(reader: Page) -> None:
+    link = reader.get_by_role("link", name="Full viewer")
+    reader.goto(f"/studies/{studies.SLIDE_STUDY}/look")
+    expect(link).to_have_attribute("href", re.compile(f"/viewer/microscopy.*={studies.SLIDE_STUDY}"))
+    reader.goto(f"/studies/{studies.CT_STUDY}/look")
+    expect(link).to_have_attribute("href", re.compile(f"/viewer/viewer.*={studies.CT_STUDY}"))
 
 
 def test_pdf(reader: Page) -> None:
