@@ -309,10 +309,13 @@ def test_zoom_move_turn_flip_and_invert(page: Page) -> None:
     assert "scale(-1, 1)" in style
     assert "invert(1)" in style
     assert page.locator("#invert").get_attribute("aria-pressed") == "true"
+    assert page.inner_text("#corner-view") == "Left and right flipped, Turned 90°, Inverted"
+    axe(page)
     page.get_by_role("button", name="Reset").click()
     style = page.locator("#picture").get_attribute("style") or ""
     assert "rotate(0deg)" in style
     assert "invert" not in style
+    assert page.inner_text("#corner-view") == ""
 
 
 def test_cine(page: Page) -> None:

@@ -29,7 +29,7 @@ const state = { link: null, series: null, whole: false, index: 0, direction: 1, 
 let opening = new AbortController(); // ends with the series
 
 const pictures = new Pictures();
-const view = new View(stage, parts.picture);
+const view = new View(stage, parts.picture, id("corner-view"));
 const screen = new Screen(parts, pictures, view, shown);
 const papers = new Papers(stage, id("document"), screen);
 const fields = new WindowFields(document, choose);
@@ -58,6 +58,7 @@ function open(link, { index = 0, uid = null, window: chosen = null } = {}) {
   screen.clear();
   papers.clear();
   view.reset();
+  view.apply();
   for (const each of links) each.toggleAttribute("aria-current", each === link);
   link.setAttribute("aria-current", "true");
   if (viewer) viewer.href = link.dataset.modality === "SM" ? viewer.dataset.slides : viewerHref;

@@ -1,9 +1,9 @@
 // How the picture lies on the stage: fitted, enlarged, moved, turned, flipped, inverted. Knows nothing of images.
 
 export class View {
-  constructor(stage, holder) {
-    this.stage = stage;
-    this.holder = holder;
+  /** `note` is where it says what was turned or flipped. */
+  constructor(stage, holder, note) {
+    Object.assign(this, { stage, holder, note });
     this.width = this.height = 1; // of the picture as shown at 100 %, in pixels of the image
     this.reset();
   }
@@ -54,6 +54,14 @@ export class View {
     this.apply();
   }
 
+  /** How the picture differs from the image as it was made; left and right may be exchanged. */
+  get words() {
+    return [
+      this.horizontal && "Left and right flipped", this.vertical && "Top and bottom flipped",
+      this.turns && `Turned ${this.turns * 90}°`, this.inverted && "Inverted",
+    ].filter(Boolean).join(", ");
+  }
+
   apply() {
     // Some of the picture always stays on the stage.
     const { clientWidth, clientHeight } = this.stage;
@@ -61,6 +69,7 @@ export class View {
     const [across, down] = this.turns % 2 ? [this.height, this.width] : [this.width, this.height];
     this.x = Math.min(Math.max(this.x, -reach(across, clientWidth)), reach(across, clientWidth));
     this.y = Math.min(Math.max(this.y, -reach(down, clientHeight)), reach(down, clientHeight));
+    if (this.note.textContent !== this.words) this.note.textContent = this.words;
     const { style } = this.holder;
     style.width = `${this.width * this.fit}px`;
     style.height = `${this.height * this.fit}px`;
