@@ -223,6 +223,25 @@ def test_an_archive_that_is_away_for_long(
     assert len(uids(site, "away")) == 30
 
 
+def test_an_archive_that_asks_for_patience(page: Page, recorder: Recorder, tmp_path: Path) -> None:
+    """Retry-After counts, and so does impatience. No page of a proxy is taken for success."""
+    recorder.allow("503")
+    (tmp_path / "one.dcm").write_bytes(image("patience", 1))
+    page.goto("/upload")
+    busy = {"status": 503, "headers": {"Retry-After": "40"}, "body": '{"error": "the index is too busy"}'}
+    page.route("**/dicom-web/studies", lambda route: route.fulfill(**busy))
+    page.set_input_files("#choose-files", tmp_path / "one.dcm")
+    expect(page.locator("#wait")).to_contain_text(
+        re.compile(r"The index is too busy. Trying again in (3\d|40) s.")
+    )
+    expect(page.locator("#said")).to_contain_text("The index is too busy. It is tried again by itself.")
+    page.unroute("**/dicom-web/studies")
+    page.route("**/dicom-web/studies", lambda route: route.fulfill(body="<p>Log in</p>"), times=1)
+    page.get_by_role("button", name="Try now").click()
+    finished(page)
+    expect(page.locator("#headline")).to_have_text("Done: 1 of 1 file in the archive")
+
+
 def test_cancel_and_the_warning_of_leaving(
     page: Page, proxy: Proxy, recorder: Recorder, tmp_path: Path
 ) -> None:

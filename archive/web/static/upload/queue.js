@@ -115,7 +115,12 @@ export class Queue extends EventTarget {
       const { signal } = this.abort;
       const batch = await this.#take();
       if (!batch) return;
-      if (batch.length) await this.#send(batch, signal);
+      try {
+        if (batch.length) await this.#send(batch, signal);
+      } catch (error) {
+        console.error(error); // a fault of this page: no file may seem to be under way for ever
+        for (const entry of batch) if (entry.state === "sending") this.#finish(entry, "failed", `The page failed: ${error.message}`);
+      }
     }
   }
 

@@ -70,8 +70,10 @@ export async function read(answer, count, reportOf) {
     const again = answer.status === 507;
     return { results: [{ state: again ? "failed" : "refused", text: messageOf(answer), again }] };
   }
+  const dataset = datasetOf(answer);
+  if (!dataset) return { again: "Something between here and the archive answered in its place.", after: 0 };
   const told = await messagesOf(answer, count, reportOf);
-  return told ? { results: resultsOf(answer, count, told) } : { apart: true };
+  return told ? { results: resultsOf(answer, dataset, count, told) } : { apart: true };
 }
 
 /** Return [{part, kind, reason, message}]; null where they are not known part by part. */
@@ -89,11 +91,20 @@ async function messagesOf(answer, count, reportOf) {
   return [{ part: 1, kind: answer.status === 409 ? "failure" : "warning", message }];
 }
 
-function resultsOf(answer, count, told) {
+/** Return the data set of an answer; null where a proxy or a log-in page has answered. */
+function datasetOf(answer) {
+  try {
+    const dataset = JSON.parse(answer.body);
+    return typeof dataset === "object" ? dataset : null;
+  } catch {
+    return null;
+  }
+}
+
+function resultsOf(answer, dataset, count, told) {
   const notes = new Map();
   for (const each of told) notes.set(each.part, [...(notes.get(each.part) ?? []), each]);
   const already = partsOf(answer.header("X-Already-Stored"));
-  const dataset = JSON.parse(answer.body);
   const stored = dataset["00081199"]?.Value ?? [];
   const only = studyOf(dataset); // of all of them, where they are of one
   const parts = Array.from({ length: count }, (_, index) => index + 1);
