@@ -161,7 +161,7 @@ def _children(server: Filmroom, frame: str) -> list[psutil.Process]:
     """Have every worker process decode, and return the children of all."""
     assert server.process.pid is not None
     top = psutil.Process(server.process.pid)
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while True:
         with ThreadPoolExecutor(8) as threads:
             list(threads.map(lambda _: _decode(server, frame), range(16)))
@@ -189,7 +189,5 @@ def test_a_worker_that_is_killed_takes_its_children_with_it_and_the_next_has_its
 def test_a_server_that_ends_leaves_no_child(server: Filmroom, how: str) -> None:
     with server:
         children = _children(server, _store(server))
-        begin = time.monotonic()
         getattr(server.process, how)()
         assert gone(children)
-        assert time.monotonic() - begin < 8

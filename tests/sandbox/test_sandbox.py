@@ -18,13 +18,13 @@ from archive.sandbox.pool import Sandbox, TaskBrokeError
 from tests.sandbox import tasks
 
 _TASKS = tasks.__name__
-_MEMORY = 2**29
+_MEMORY = 2**28
 
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Sandbox]:
     """Give a sandbox of two processes, used by all tests that leave it as it was."""
-    sandbox = Sandbox(processes=2, timeout=2, memory=_MEMORY, tasks=_TASKS)
+    sandbox = Sandbox(processes=2, timeout=60, memory=_MEMORY, tasks=_TASKS)
     yield sandbox
     sandbox.close()
 
@@ -32,7 +32,7 @@ def shared() -> Iterator[Sandbox]:
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
     """Give a sandbox of one process."""
-    sandbox = Sandbox(processes=1, timeout=20, memory=_MEMORY, tasks=_TASKS)
+    sandbox = Sandbox(processes=1, timeout=60, memory=_MEMORY, tasks=_TASKS)
     yield sandbox
     sandbox.close()
 
@@ -114,8 +114,6 @@ def test_a_fault_of_a_task_is_told_with_its_stack_and_without_foreign_words(
             "signal", {"name": "SIGKILL"}, "killed \\(SIGKILL\\)", id="killed, as for lack of memory"
         ),
         pytest.param("exit", {"status": 3}, "ended with status 3", id="exits"),
-        pytest.param("hang", {}, "more than 2 seconds \\(FILMROOM_CODEC_TIMEOUT\\)", id="loops for ever"),
-        pytest.param("signal", {"name": "SIGSTOP"}, "more than 2 seconds", id="stands still"),
         pytest.param(
             "bomb", {}, f"more than {_MEMORY} bytes of memory \\(FILMROOM_CODEC_MEMORY\\)", id="memory"
         ),
@@ -133,46 +131,57 @@ def test_what_a_task_does_to_its_process_is_not_decodable(
     assert shared.run("echo", {}, b"after") == ({}, [b"after"])
 
 
-def test_neighbours_are_not_harmed() -> None:
-    sandbox = Sandbox(processes=3, timeout=1, memory=_MEMORY, tasks=_TASKS)
-    stop = threading.Event()
+@pytest.mark.parametrize(
+    ("task", "options"),
+    [("hang", {}), ("signal", {"name": "SIGSTOP"})],
+    ids=["loops for ever", "stands still"],
+)
+def test_what_takes_too_long_is_not_decodable(task: str, options: dict[str, Any]) -> None:
+    sandbox = Sandbox(processes=1, timeout=1, memory=_MEMORY, tasks=_TASKS)
+    with pytest.raises(NotDecodable, match="more than 1 seconds \\(FILMROOM_CODEC_TIMEOUT\\)"):
+        sandbox.run(task, options)
+    assert sandbox.run("echo", {}) == ({}, [])
+    sandbox.close()
 
-    def harm() -> int:
-        failed = 0
-        while not stop.is_set():
-            for task in ("segfault", "bomb", "hang"):
-                with pytest.raises(NotDecodable):
-                    sandbox.run(task, {})
-                failed += 1
-        return failed
+
+def test_neighbours_are_not_harmed() -> None:
+    sandbox = Sandbox(processes=3, timeout=4, memory=_MEMORY, tasks=_TASKS)
+    done = threading.Event()
+
+    def harm() -> None:
+        for task in ("segfault", "bomb", "segfault", "hang", "segfault"):
+            with pytest.raises(NotDecodable):
+                sandbox.run(task, {})
 
     def work(number: int) -> int:
-        done = 0
-        while not stop.is_set():
+        worked = 0
+        while not done.is_set():
             blob = os.urandom(100_000)
             assert sandbox.run("echo", {"number": number}, blob) == ({"number": number}, [blob])
-            done += 1
-        return done
+            worked += 1
+        return worked
 
     with ThreadPoolExecutor(4) as threads:
-        harmed = [threads.submit(harm) for _ in range(2)]
         worked = [threads.submit(work, number) for number in range(2)]
-        time.sleep(3)
-        stop.set()
-        assert all(each.result() >= 3 for each in harmed)
-        assert all(each.result() > 20 for each in worked)
+        harmed = [threads.submit(harm) for _ in range(2)]
+        try:
+            for each in harmed:
+                each.result()
+        finally:
+            done.set()
+        assert all(each.result() > 5 for each in worked)
     sandbox.close()
 
 
 def test_memory_is_limited_and_what_libraries_map_does_not_count(sandbox: Sandbox) -> None:
     taken = sandbox.run("bomb", {"tell": True})[0]["taken"]
-    assert _MEMORY * 3 // 4 <= taken < _MEMORY
+    assert _MEMORY * 2 // 3 <= taken < _MEMORY
 
 
 def test_a_process_that_died_while_idle_is_replaced_and_nobody_notices() -> None:
-    sandbox = Sandbox(processes=3, timeout=20, memory=_MEMORY, tasks=_TASKS)
-    for _ in range(5):
-        with ThreadPoolExecutor(3) as threads:
+    sandbox = Sandbox(processes=2, timeout=20, memory=_MEMORY, tasks=_TASKS)
+    for _ in range(4):
+        with ThreadPoolExecutor(2) as threads:
             pids = {
                 a["pid"] for a, _ in threads.map(lambda _: sandbox.run("pid", {"seconds": 0.05}), range(6))
             }
@@ -183,8 +192,8 @@ def test_a_process_that_died_while_idle_is_replaced_and_nobody_notices() -> None
 
 
 def test_a_process_that_grew_is_replaced(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "_KEEP", 2**27)
-    first = sandbox.run("keep", {"size": 2**28})[0]["pid"]
+    monkeypatch.setattr(pool, "_KEEP", 2**26)
+    first = sandbox.run("keep", {"size": 2**27})[0]["pid"]
     pids = [sandbox.run("pid", {})[0]["pid"] for _ in range(2 * pool._LOOK)]
     assert pids[0] == first
     assert pids[-1] != first
@@ -215,7 +224,7 @@ def test_nothing_is_left_after_200_tasks(sandbox: Sandbox) -> None:
     me = psutil.Process()
     before = me.num_fds(), me.num_threads(), len(children())
     for number in range(200):
-        if number % 20 == 0:
+        if number % 50 == 0:
             with pytest.raises(NotDecodable):
                 sandbox.run("exit", {"status": 1})
         sandbox.run("echo", {}, bytes(1000))
@@ -281,7 +290,7 @@ def test_close_ends_everything(sandbox: Sandbox) -> None:
 
 def test_a_sandbox_that_nobody_closes_ends_with_its_last_user() -> None:
     before = len(children())
-    sandbox = Sandbox(processes=1, timeout=20, memory=_MEMORY, tasks=_TASKS)
+    sandbox = Sandbox(processes=1, timeout=60, memory=_MEMORY, tasks=_TASKS)
     sandbox.run("echo", {})
     assert len(children()) == before + 1
     del sandbox
