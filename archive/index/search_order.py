@@ -122,7 +122,7 @@ def segments(ordered: tuple[Term, ...], beside: OrderValues | None) -> list[Segm
     if ordered[0].name != _ABSENT:
         return _present(ordered, beside, [])
     absent, own, *rest = ordered
-    filled, empty = own.column != "", own.column == ""
+    filled, empty = own.column > "", own.column == ""  # no `<>`: an index cannot be entered by it
     if beside is None:
         return [Segment(filled, (own, *rest)), Segment(empty, tuple(rest))]
     if beside[0] == 1:  # stands among those without a value

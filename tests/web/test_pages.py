@@ -218,3 +218,14 @@ def test_values_are_written_as_people_do(
 )
 def test_the_age_is_that_on_the_day_of_the_study(born: str, then: date, age: str) -> None:
     assert words.age_at(born, then.strftime("%Y%m%d")) == age
+
+
+def test_pages_are_sent_short(archive: Archive) -> None:
+    plain, zipped = get(archive, "/"), get(archive, "/", **{"Accept-Encoding": "gzip"})
+    assert "Content-Encoding" not in plain.headers
+    assert zipped.headers["Content-Encoding"] == "gzip"
+    assert "Accept-Encoding" in zipped.headers["Vary"]
+    assert int(zipped.headers["Content-Length"]) == len(zipped.data) < len(plain.data) / 2
+    assert gzip.decompress(zipped.data) == plain.data
+    wrong = get(archive, "/?from=x", **{"Accept-Encoding": "gzip"})
+    assert (wrong.status_code, wrong.headers["Content-Encoding"]) == (400, "gzip")

@@ -7,6 +7,7 @@ addresses are made with `url_for` and `asset`, for a proxy may put a path before
 
 from __future__ import annotations
 
+import gzip
 from http import HTTPStatus
 from pathlib import Path
 from types import ModuleType
@@ -16,7 +17,7 @@ from flask import Blueprint, Flask, Response, current_app, render_template, requ
 
 from archive import __version__
 from archive.web.access_log import request_id
-from archive.web.context import ROOT
+from archive.web.context import ROOT, accepts_gzip
 from archive.web.errors import NOWHERE
 from archive.web.pages import assets, attributes, find, look, status, study, upload, words
 
@@ -38,6 +39,7 @@ _POLICY = "; ".join(
         "base-uri 'none'",
     )
 )
+_ZIP_FROM = 1400  # bytes; a shorter page goes in one packet anyway
 _HEADERS = {
     "Content-Security-Policy": _POLICY,
     "Referrer-Policy": "same-origin",  # addresses hold what was searched for
@@ -101,8 +103,13 @@ def _has_page(name: str) -> bool:
 
 
 def _guarded(response: Response) -> Response:
-    """Say what the page may load, and keep what it shows of patients out of every cache."""
+    """Say what the page may load, keep what it shows of patients out of every cache, and make it short."""
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers.setdefault("Cache-Control", "no-store")
+    if response.mimetype == "text/html" and not response.is_streamed and accepts_gzip():
+        response.vary.add("Accept-Encoding")
+        if "Content-Encoding" not in response.headers and len(response.get_data()) > _ZIP_FROM:
+            response.set_data(gzip.compress(response.get_data(), 5, mtime=0))
+            response.headers["Content-Encoding"] = "gzip"
     return response
