@@ -15,11 +15,14 @@ from archive.errors import NotDecodable
 from archive.rendering.waveform import Group, waveform_groups
 
 MOST_BYTES = 256 * 2**20
+_FASTEST = 1_000_000  # samples a second
 
 
 def audio_document(ds: Dataset) -> bytes:
     """Return the first multiplex group as a WAV file; raise NotDecodable where it has no samples."""
     group = waveform_groups(ds)[0]
+    if group.rate > _FASTEST:
+        raise NotDecodable("SamplingFrequency (003A,001A) is beyond what is sound")
     width = 1 if group.interpretation in {"SB", "UB"} else 2
     if group.length * len(group.channels) * width > MOST_BYTES:
         raise NotDecodable(f"the sound is longer than the {MOST_BYTES // 2**20} MiB that are made")

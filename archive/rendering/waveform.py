@@ -21,6 +21,8 @@ from archive.rendering.wording import code_words, number_words, unit_words
 
 Floats = NDArray[np.float64]
 MOST_CHANNELS = 128
+_SLOWEST, _FASTEST = 1e-6, 1e9  # samples a second
+_SMALLEST, _LARGEST = 1e-15, 1e15  # of what a step may mean: a number beyond is a mistake
 
 _INTEGERS = {
     "SB": "i1",
@@ -125,7 +127,7 @@ def _group(item: Dataset) -> Group:
     rate = number(item, "SamplingFrequency") or 0.0
     if channels < 1:
         raise NotDecodable("NumberOfWaveformChannels (003A,0005) is missing or not a number of channels")
-    if rate <= 0:
+    if not _SLOWEST <= rate <= _FASTEST:
         raise NotDecodable("SamplingFrequency (003A,001A) is missing or not a frequency")
     kind, bits = (
         text(item, "WaveformSampleInterpretation").upper(),
@@ -166,20 +168,29 @@ def _group(item: Dataset) -> Group:
 def _channel(
     item: Dataset, at: int, samples: NDArray[Any], padding: int | None, expansion: Floats | None
 ) -> Channel:
-    sensitivity = number(item, "ChannelSensitivity")
-    correction = number(item, "ChannelSensitivityCorrectionFactor")
+    scale, offset = _calibration(item)
     return Channel(
         name=_name(item) or f"Channel {at + 1}",
         unit=text(first_item(item, "ChannelSensitivityUnitsSequence"), "CodeValue"),
         unit_name=unit_words(item, "ChannelSensitivityUnitsSequence"),
-        calibrated=sensitivity is not None,
-        scale=1.0 if sensitivity is None else sensitivity * (1.0 if correction is None else correction),
-        offset=0.0 if sensitivity is None else number(item, "ChannelBaseline") or 0.0,
+        calibrated=scale is not None,
+        scale=1.0 if scale is None else scale,
+        offset=0.0 if scale is None else offset,
         filters=_filters(item),
         samples=samples,
         padding=padding,
         expansion=expansion,
     )
+
+
+def _calibration(item: Dataset) -> tuple[float | None, float]:
+    """Return what a step and no step mean; the first is None where nobody can know."""
+    sensitivity = number(item, "ChannelSensitivity")
+    correction = number(item, "ChannelSensitivityCorrectionFactor")
+    baseline = number(item, "ChannelBaseline") or 0.0
+    scale = (sensitivity or 0.0) * (1.0 if correction is None else correction)
+    known = _SMALLEST <= abs(scale) <= _LARGEST and abs(baseline) <= _LARGEST
+    return (scale, baseline) if known else (None, 0.0)
 
 
 def _name(item: Dataset) -> str:

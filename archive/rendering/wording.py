@@ -179,7 +179,7 @@ def size_words(length: int) -> str:
 
 def duration_words(seconds: float) -> str:
     """Return a length of time: "10 s", "2:05 min", "23:10:05 h"."""
-    if seconds < 60:
+    if seconds < 60 or seconds > 1e9:  # decades are no length that anybody reads as hours
         return f"{number_words(seconds, 4)} s"
     whole = round(seconds)
     minutes, rest = divmod(whole, 60)

@@ -179,6 +179,12 @@ def test_an_ecg_without_sensitivity_says_that_it_is_not_to_scale() -> None:
     assert b"mm/mV" not in svg
 
 
+@pytest.mark.parametrize("sensitivity", [0, 1e300, 1e-300])
+def test_a_sensitivity_that_can_not_be_is_none(sensitivity: float) -> None:
+    ds = waveform(group(beats(3), [channel("I", "uV", sensitivity)]))
+    assert b"not to scale" in render_document(ds, ["image/svg+xml"]).data
+
+
 def test_long_recordings_go_on_in_rows_below_an_overview() -> None:
     svg = render_document(waveform(group(beats(35), [channel("II")])), ["image/svg+xml"]).data.decode()
     assert [f"From {each} s" in svg for each in (0, 10, 20, 30, 40)] == [True, True, True, True, False]
@@ -264,6 +270,7 @@ def test_the_page_of_a_voice_leads_to_its_sound() -> None:
     [
         ({"SamplingFrequency": None}, "SamplingFrequency"),
         ({"SamplingFrequency": "0"}, "SamplingFrequency"),
+        ({"SamplingFrequency": "1e-320"}, "SamplingFrequency"),
         ({"NumberOfWaveformChannels": None}, "NumberOfWaveformChannels"),
         ({"NumberOfWaveformChannels": 60_000}, "WaveformData"),
         ({"WaveformSampleInterpretation": "XX", "WaveformBitsAllocated": 12}, "WaveformSampleInterpretation"),
