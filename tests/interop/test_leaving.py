@@ -41,6 +41,7 @@ _NATIVE = "transfer-syntax=1.2.840.10008.1.2.1"
 LEFT = {
     "decoded instance": (_INSTANCE["many"], f"application/dicom; {_NATIVE}"),
     "transcoded instance": (_INSTANCE["many"], "application/dicom; transfer-syntax=1.2.840.10008.1.2.4.201"),
+    "lossy instance": (_INSTANCE["many"], "application/dicom; transfer-syntax=1.2.840.10008.1.2.4.50"),
     "decoded frames": (_MANY, f'multipart/related; type="application/octet-stream"; {_NATIVE}'),
     "zip": (_STUDY, "application/zip"),
     "rendered series": (f"{_SERIES['single']}/rendered?quality=100", 'multipart/related; type="image/jpeg"'),
