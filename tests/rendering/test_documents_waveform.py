@@ -17,7 +17,8 @@ from pydicom import Dataset
 from archive.errors import NotDecodable
 from archive.rendering.document import render_document
 from archive.rendering.waveform import waveform_groups
-from archive.rendering.waveform_picture import LEFT, SPEED, points_of, ticks, time_ticks
+from archive.rendering.waveform_picture import SPEED
+from archive.rendering.waveform_sheet import LEFT, points_of, ticks, time_ticks
 from tests.builders import BIG_ENDIAN
 from tests.rendering.documents import BASE, ECG, EEG, HEMODYNAMIC, VOICE, Seen, code, document, stored
 from tests.samples import pydicom_file
