@@ -35,7 +35,7 @@ _TYPES = {
 _POLICY = "; ".join(
     (
         "default-src 'none'",
-        # Array code that the viewer writes for itself, as segmentations need it; of scripts it takes only ours.
+        # Segmentations need array code that the viewer writes for itself; of scripts it loads only ours.
         "script-src 'self' blob: 'wasm-unsafe-eval' 'unsafe-eval'",
         "worker-src 'self' blob:",
         "connect-src 'self' blob: data:",

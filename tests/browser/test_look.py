@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 from pydicom import Dataset, dcmread
 from pydicom.sequence import Sequence as Items
@@ -393,6 +396,13 @@ def test_documents(page: Page) -> None:
     frame = page.locator("#document iframe")
     expect(frame).to_have_attribute("src", re.compile("accept=application%2Fpdf"))
     expect(page.get_by_role("link", name="Open by itself")).to_be_visible()
+    for _ in range(60):
+        seen = np.asarray(Image.open(BytesIO(frame.screenshot())).convert("L"))
+        if (seen > 250).mean() > 0.2:  # white paper in the grey of the browser's reader
+            break
+        page.wait_for_timeout(250)
+    else:
+        pytest.fail("the PDF is not shown")
 
 
 def test_what_cannot_be_shown_is_said_in_words(page: Page, recorder: Recorder) -> None:
