@@ -44,8 +44,7 @@ def rendered(**_: str) -> Response:
     where, accepted = place(), accept()
     rendering = parse_rendering(tuple(request.args.items(multi=True)))
     refuse_mixed(accepted)
-    revision = services().retrieve.revision(principal(), where)
-    etag = etag_of(str(where), revision, __version__, repr(accepted), repr(rendering), base_url())
+    etag = etag_of(*_revisions(where), __version__, repr(accepted), repr(rendering), base_url())
     if not_modified(etag):
         return validated(Response(status=304), etag)
     count, left_out, first = _counted(_chosen(where, rendering, accepted))
@@ -58,6 +57,12 @@ def rendered(**_: str) -> Response:
         told = f"{left_out} of {count + left_out} instances cannot be rendered as what Accept names"
         response.headers["Warning"] = warning_header([told])
     return validated(response, etag)
+
+
+def _revisions(where: Place) -> tuple[str, ...]:
+    """Return what changes with the place, and with its study: states show images of other series in it."""
+    revision = services().retrieve.revision
+    return str(where), *(revision(principal(), each) for each in (where, Place(where.study_uid)))
 
 
 def _chosen(where: Place, rendering: Rendering, accepted: Sequence[MediaRange]) -> Iterator[Chosen | None]:

@@ -124,6 +124,22 @@ def test_in_a_study(archive: Archive) -> None:
     assert len(parts_of(archive.get(f"{STUDY}/rendered", "image/png"))) == 2
 
 
+def test_a_series_of_states_changes_with_their_images(archive: Archive) -> None:
+    """What a state shows stands in another series, whose changes leave the revision of its own as it was."""
+    archive.stored(image(PixelData=bytes([20]) * 64 * 48), image(2), state(1))
+    series = f"{paths(series=7)[1]}/rendered"
+    before = archive.get(series, "image/png")
+    etag = before.headers["ETag"]
+    assert archive.get(series, "image/png", If_None_Match=etag).status_code == 304
+    archive.request("DELETE", paths()[2])
+    archive.stored(image(PixelData=bytes([60]) * 64 * 48))
+    after = archive.get(series, "image/png", If_None_Match=etag)
+    assert after.status_code == 200
+    assert levels(after)[0, 0] != levels(before)[0, 0]
+    unknown = f"{paths(series=8)[1]}/rendered"
+    assert archive.get(unknown, "image/png", If_None_Match="*").status_code == 404
+
+
 def test_wado_uri_applies_a_state(archive: Archive) -> None:
     archive.stored(image(), image(2), state(1))
     applied = levels(wado(archive))
