@@ -161,6 +161,7 @@ def test_attributes_are_filtered_as_one_types(page: Page, site: Site) -> None:
     expect(page.get_by_text("Code Meaning")).to_be_visible()
     assert page.url.endswith("?q=00080104")
     box.fill("anatomicregion")
+    expect(shown).to_have_count(1)  # the count of matches was the same before
     expect(counted).to_have_text(f"1 of {total} attributes")
     page.get_by_text("Anatomic Region Sequence").click()
     expect(page.get_by_text("Code Meaning")).to_be_visible()
