@@ -6,9 +6,11 @@ the object, the frame and the rendering, so that what it shows is always what th
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -40,6 +42,8 @@ from storage.contract import ObjectStore
 T = TypeVar("T")
 
 _OVERHEAD = 512  # bytes that keeping a result takes beside its own
+_LARGE = 2**24
+"""Bytes from which on a subject is read only when its turn has come: there are as many turns as processes."""
 LATEST_OF_VIDEO = 100  # every frame before one has to be decoded as well
 
 
@@ -76,6 +80,7 @@ class RenderedService:
         self.frames = frames
         self.metadata = metadata
         self.sandbox = sandbox
+        self._turns = threading.BoundedSemaphore(sandbox.processes)
         self.source = RenderedSource(objects, frames, most)
         self.kept: Kept[Rendered] = Kept(most, lambda rendered: len(rendered.data) + _OVERHEAD)
 
@@ -214,26 +219,34 @@ class RenderedService:
             "annotations": rendering.annotations,
             "fit": _fit(rendering),
         }
-        return self._made("document", options, self.source.data_set(subject.instance))
+        with self._turn(subject.instance.size):
+            return self._made("document", options, self.source.data_set(subject.instance))
 
     def _picture(self, subject: Subject, frame: int, rendering: Rendering, state: Subject | None) -> Rendered:
+        pixels = subject.pixels
         # A video is one stream, kept as its first frame, whatever frame of it is shown.
         stored_as = 1 if subject.category is Category.VIDEO else frame
-        found = Found(subject.instance, subject.pixels, (stored_as,), subject.block)
-        head, stored = self.source.head_and_frame(found)
+        found = Found(subject.instance, pixels, (stored_as,), subject.block)
         options = _options(subject, rendering) | {"frame": frame}
-        if state is None:
-            return self._made("render", options, head, stored)
-        options["presentation"] = state.instance.transfer_syntax_uid
-        return self._made("render", options, head, stored, self.source.data_set(state.instance))
+        with self._turn(pixels.offset + pixels.length // pixels.frames):  # what stands before them, and one
+            blobs = self.source.head_and_frame(found)
+            if state is None:
+                return self._made("render", options, *blobs)
+            options["presentation"] = state.instance.transfer_syntax_uid
+            return self._made("render", options, *blobs, self.source.data_set(state.instance))
 
     def _moving(self, subject: Subject, rendering: Rendering) -> Rendered:
         pixels = subject.pixels
         found = Found(subject.instance, pixels, range(1, pixels.frames + 1), subject.block)
-        head = self.source.head(subject.instance)
-        frames = [b"".join(frame.chunks) for frame in self.frames.stored(found)]
         options = _options(subject, rendering) | {"frames": list(found.numbers)}
-        return self._made("animate", options, head, *frames)
+        with self._turn(pixels.offset + pixels.length):
+            head = self.source.head(subject.instance)
+            frames = [b"".join(frame.chunks) for frame in self.frames.stored(found)]
+            return self._made("animate", options, head, *frames)
+
+    def _turn(self, size: int) -> AbstractContextManager[object]:
+        """Wait for a turn with what is large; whoever has one waits for nothing but a process."""
+        return self._turns if size > _LARGE else nullcontext()
 
     def _made(self, task: str, options: dict[str, Any], *blobs: bytes) -> Rendered:
         answer, (data,) = self.sandbox.run(task, options, *blobs)

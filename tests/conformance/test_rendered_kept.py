@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
 from archive.errors import NotDecodable, Unavailable
+from archive.services import rendered
 from archive.services.kept import Kept
 from archive.services.presentation_references import Reference, references
+from tests.conformance.archive import Archive
+from tests.conformance.faults import Faulty
+from tests.conformance.pictures import frames, paths
 
 
 @given(st.integers(0, 400), st.lists(st.tuples(st.integers(0, 5), st.integers(0, 120))))
@@ -91,6 +96,42 @@ def test_who_is_broken_off_lets_nobody_wait() -> None:
         leader.join()
         error = other.exception()
     assert error is None or isinstance(error, Unavailable)
+
+
+def test_large_images_are_read_when_their_turn_has_come(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many clients ask, no more of them are in memory than there are processes to render them."""
+    monkeypatch.setattr(rendered, "_LARGE", 1000)
+    service: rendered.RenderedService = archive.services.rendered
+    processes, sandbox = service.sandbox.processes, service.sandbox
+    count, lock, too_many = [0], threading.Lock(), threading.Event()
+
+    def run(*arguments: Any) -> Any:
+        with lock:
+            count[0] += 1
+            if count[0] > processes:
+                too_many.set()
+        too_many.wait(0.3)
+        try:
+            return sandbox.run(*arguments)
+        finally:
+            with lock:
+                count[0] -= 1
+
+    monkeypatch.setattr(service, "sandbox", Faulty(sandbox, run=run))  # type: ignore[arg-type] # any object will do
+    asked = [("image/gif", n) for n in range(processes + 1)] + [
+        ("image/png", n) for n in range(processes + 1)
+    ]
+    archive.stored(*(frames(2, study=study) for study in range(processes + 1)))
+    with ThreadPoolExecutor(len(asked)) as threads:
+        answers = list(threads.map(lambda each: _status(archive, *each), asked))
+    assert answers == [200] * len(asked)
+    assert not too_many.is_set()
+
+
+def _status(archive: Archive, accept: str, study: int) -> int:
+    return archive.get(f"{paths(study=study)[2]}/rendered", accept).status_code
 
 
 def _reference(uid: str, *frames: int) -> dict[str, object]:
