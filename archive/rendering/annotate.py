@@ -9,6 +9,7 @@ accents. How names and dates read is left to wording.py.
 from __future__ import annotations
 
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -33,6 +34,7 @@ _SYSTEM_FONTS = (
 )
 _LEAST_SIZE, _LETTERS = 10, 32  # pixels of the smallest letters; lines of text that a picture is high
 _SHORT = "…"
+_LONGEST = 4096  # letters of a line that are looked at: a picture has room for fewer
 
 
 def annotate(image: Image.Image, frame: Frame, annotations: Iterable[str]) -> Image.Image:
@@ -134,23 +136,26 @@ def _write(image: Image.Image, lines: list[str], size: int, *, at_bottom: bool) 
     white, black = ((255, 255, 255), (0, 0, 0)) if image.mode == "RGB" else (255, 0)
     for line in lines:
         font, shown = fitting_font(line, size)
-        shown = _cut(shown, font, image.width - 2 * gap)
+        shown = cut(shown, font, image.width - 2 * gap)
         draw.text((gap, y), shown, fill=white, font=font, stroke_width=max(1, size // 8), stroke_fill=black)
         y += step
 
 
-def _cut(line: str, font: _Font, width: int) -> str:
+def cut(line: str, font: _Font, width: int) -> str:
     """Return a line that is no wider than `width` pixels."""
     if font.getlength(line) <= width:
         return line
     end = _SHORT if _knows(font, _SHORT) else "..."
-    while line and font.getlength(line + end) > width:
-        line = line[:-1]
-    return line + end if line else ""
+    fits = bisect_right(range(1, len(line)), width, key=lambda count: font.getlength(line[:count] + end))
+    return line[:fits] + end if fits else ""
 
 
 def fitting_font(line: str, size: int) -> tuple[_Font, str]:
-    """Return a font that has all letters of a line, and the line; what no font has loses its accents."""
+    """Return a font that has all letters of a line, and the line; what no font has loses its accents.
+
+    Of a line that is longer than any picture is wide there is the beginning.
+    """
+    line = line[:_LONGEST]
     line = "".join(" " if unicodedata.category(one)[0] in "CZ" else one for one in line)  # no controls
     for font in _fonts(size):
         if _knows(font, line):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import time
+import warnings
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,7 @@ from pydicom.dataset import Dataset
 
 from archive.errors import NotAcceptable
 from archive.model.rendering import Rendering, Viewport
-from archive.rendering.annotate import annotate, fitting_font, patient_lines, technique_lines
+from archive.rendering.annotate import annotate, cut, fitting_font, patient_lines, technique_lines
 from archive.rendering.functional_groups import Frame
 from archive.rendering.icc_profiles import PROFILES, colorants, profile
 from tests.rendering.frames import levels, render
@@ -172,6 +174,27 @@ def test_annotations_can_be_read_on_black_and_on_white(array: np.ndarray) -> Non
 def test_text_is_cut_to_the_width_of_a_small_picture() -> None:
     rendering = Rendering("image/png", viewport=Viewport(40, 40), annotations=("patient", "technique"))
     assert opened(GREY, rendering, PatientName="A" * 60).size == (40, 30)
+
+
+@pytest.mark.parametrize("letter", ["W", "Å", "山"])
+def test_text_without_end_is_cut_at_once(letter: str) -> None:
+    """Letter by letter that took minutes, and Pillow takes no million."""
+    instance = image(GREY)
+    with warnings.catch_warnings(action="ignore"):  # pydicom says that it is longer than it may be
+        instance.ds.PatientID = letter * 1_200_000
+    begun = time.process_time()
+    annotate(Image.new("L", (400, 300)), Frame(instance.ds, 1), ("patient",))
+    assert time.process_time() - begun < 5
+
+
+def test_text_is_cut_where_the_picture_ends() -> None:
+    line = "Wi" * 40
+    font, _ = fitting_font(line, 20)
+    for width in (0, 10, 40, 100, 400):
+        shown = cut(line, font, width)
+        assert font.getlength(shown) <= width
+        assert font.getlength(f"{line[: len(shown)]}…") > width
+    assert cut(line, font, 10_000) == line
 
 
 def test_text_in_any_script_is_drawn() -> None:
