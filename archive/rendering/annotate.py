@@ -8,6 +8,7 @@ accents. How names and dates read is left to wording.py.
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterable
@@ -146,7 +147,7 @@ def cut(line: str, font: _Font, width: int) -> str:
     if font.getlength(line) <= width:
         return line
     end = _SHORT if _knows(font, _SHORT) else "..."
-    fits = bisect_right(range(1, len(line)), width, key=lambda count: font.getlength(line[:count] + end))
+    fits = bisect_right(range(1, len(line)), width, key=lambda n: math.ceil(font.getlength(line[:n] + end)))
     return line[:fits] + end if fits else ""
 
 
