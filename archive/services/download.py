@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Callable
 
@@ -35,7 +36,8 @@ class DownloadService:
             uid = instance.identity.series_uid
             if uid not in folders:
                 folder = _folder(labels[uid]) if uid in labels else _safe(uid)
-                folders[uid] = f"{folder} {len(folders) + 1}" if folder in folders.values() else folder
+                taken = _plain(folder) in map(_plain, folders.values())
+                folders[uid] = f"{folder} {len(folders) + 1}" if taken else folder
             counts[uid] += 1
             return f"{folders[uid]}/{counts[uid]:05d}.dcm"
 
@@ -46,6 +48,11 @@ def _folder(label: SeriesLabel) -> str:
     study = _safe(label.patient_id, label.study_date, label.study_description) or "study"
     number = "" if label.series_number is None else f"{label.series_number:03d}"
     return f"{study}/{_safe(number, label.modality, label.series_description) or 'series'}"
+
+
+def _plain(name: str) -> str:
+    """Return what names have in common that some file system takes for the same."""
+    return unicodedata.normalize("NFKC", name).casefold()
 
 
 def _safe(*words: str) -> str:

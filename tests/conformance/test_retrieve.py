@@ -10,6 +10,7 @@ import logging
 import shutil
 import subprocess
 import tracemalloc
+import unicodedata
 import zipfile
 from pathlib import Path
 
@@ -308,6 +309,20 @@ def test_a_zip_holds_the_files_in_folders_that_a_person_knows(archive: Archive, 
     assert list(series.values()) == files
     one = zipped(archive, instance_path(uid("study", 1), uid("series", 1), uid("instance", 2)), tmp_path)
     assert list(one.values()) == [files[1]]
+
+
+def test_no_file_of_a_zip_takes_the_place_of_another(archive: Archive, tmp_path: Path) -> None:
+    """Where a zip is unpacked, names that differ in case or in how accents are written may be one name."""
+    named = ["T1 Axial", "t1 axial", "T\u00fcr", "Tu\u0308r", "x" * 80, "x" * 90]
+    archive.stored(
+        *(
+            numbered(n, SeriesInstanceUID=uid("series", n), SeriesNumber=1, SeriesDescription=text)
+            for n, text in enumerate(named)
+        )
+    )
+    found = zipped(archive, STUDY, tmp_path)
+    assert len(found) == len(named)
+    assert len({unicodedata.normalize("NFKC", name).casefold() for name in found}) == len(named)
 
 
 def test_memory_does_not_grow_with_a_study(archive: Archive) -> None:
