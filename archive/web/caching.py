@@ -6,6 +6,7 @@ from hashlib import sha256
 
 from flask import Response, request
 
+from archive import __version__
 from archive.dicomweb.conditional import matches
 
 VARY = "Accept, Accept-Encoding, Authorization"
@@ -15,6 +16,11 @@ def etag_of(*parts: str) -> str:
     """Return a strong ETag for the parts: revision, media type, coding, address."""
     digest = sha256("\0".join(parts).encode()).hexdigest()[:32]
     return f'"{digest}"'
+
+
+def etag_of_made(*parts: str) -> str:
+    """Return a strong ETag for what was made of the stored bytes: another release may make it otherwise."""
+    return etag_of(*parts, __version__)
 
 
 def not_modified(etag: str) -> bool:

@@ -24,7 +24,7 @@ from archive.model.instance import StoredInstance
 from archive.model.level import Level, Place
 from archive.services.begun import begun
 from archive.services.frames import Found, Frame
-from archive.web.caching import etag_of, not_modified, validated
+from archive.web.caching import etag_of, etag_of_made, not_modified, validated
 from archive.web.context import accept, base_url, place, principal, services
 from archive.web.streams import Part, multipart_response, ranged_response, single_response
 
@@ -52,7 +52,8 @@ def pixel_value(where: Place) -> Response:
 
 def _answer(found: Found, choices: Sequence[FrameChoice], where: Place) -> Response:
     match = _match(choices, found.instance, Resource.FRAME if len(found.numbers) == 1 else Resource.FRAMES)
-    etag = etag_of(found.instance.sha256, request.path, str(match), base_url())
+    tag = etag_of if _as_stored(found, match) else etag_of_made
+    etag = tag(found.instance.sha256, request.path, str(match), base_url())
     if not_modified(etag):
         return validated(Response(status=304), etag)
     if match.container is Container.SINGLE:

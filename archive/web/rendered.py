@@ -10,7 +10,6 @@ from functools import partial
 
 from flask import Response, request
 
-from archive import __version__
 from archive.dicomweb.negotiation import Container, Offer
 from archive.dicomweb.rendered import for_media_type, for_presentation_state, parse_rendering
 from archive.dicomweb.rendered_types import PICTURES, Category, choose_one, choose_part
@@ -22,7 +21,7 @@ from archive.services.begun import begun
 from archive.services.rendered import Rendered
 from archive.services.rendered_subject import Subject, frame_media_types, media_types
 from archive.web.access_log import note
-from archive.web.caching import etag_of, not_modified, validated
+from archive.web.caching import etag_of_made, not_modified, validated
 from archive.web.context import accept, base_url, place, principal, services
 from archive.web.frames import MAX_FRAMES
 from archive.web.streams import Part, multipart_response, ranged_response, single_response
@@ -117,7 +116,7 @@ def _send_state(state: Subject, offer: Offer, rendering: Rendering) -> Response:
 def _etag(shown: Iterable[Subject], offer: Offer, rendering: Rendering, which: str) -> str:
     """Cover all that an answer depends on: what is shown, how, by which release, and links in it."""
     objects = (subject.instance.sha256 for subject in shown)
-    return etag_of(*objects, __version__, str(offer), repr(rendering), which, base_url())
+    return etag_of_made(*objects, str(offer), repr(rendering), which, base_url())
 
 
 def protected(response: Response, media_type: str) -> Response:

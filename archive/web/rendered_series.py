@@ -9,7 +9,6 @@ from itertools import chain
 
 from flask import Response, request
 
-from archive import __version__
 from archive.dicomweb.headers import MediaRange
 from archive.dicomweb.negotiation import Container, Offer, not_acceptable_of
 from archive.dicomweb.rendered import parse_rendering
@@ -21,7 +20,7 @@ from archive.model.rendering import Rendering
 from archive.services.rendered import Rendered
 from archive.services.rendered_subject import Subject, media_types
 from archive.web.access_log import note
-from archive.web.caching import etag_of, not_modified, validated
+from archive.web.caching import etag_of_made, not_modified, validated
 from archive.web.context import accept, base_url, place, principal, services
 from archive.web.rendered import checked, described, one, part
 from archive.web.streams import multipart_response
@@ -44,7 +43,7 @@ def rendered(**_: str) -> Response:
     where, accepted = place(), accept()
     rendering = parse_rendering(tuple(request.args.items(multi=True)))
     refuse_mixed(accepted)
-    etag = etag_of(*_revisions(where), __version__, repr(accepted), repr(rendering), base_url())
+    etag = etag_of_made(*_revisions(where), repr(accepted), repr(rendering), base_url())
     if not_modified(etag):
         return validated(Response(status=304), etag)
     count, left_out, first = _counted(_chosen(where, rendering, accepted))

@@ -25,7 +25,7 @@ from archive.model.instance import StoredInstance
 from archive.model.level import Level
 from archive.services.begun import begun
 from archive.services.retrieve import Body
-from archive.web.caching import etag_of, not_modified, validated
+from archive.web.caching import etag_of, etag_of_made, not_modified, validated
 from archive.web.context import accept, base_url, place, principal, services
 from archive.web.streams import Part, multipart_response, ranged_response, single_response
 from archive.web.zipping import zip_chunks
@@ -40,7 +40,7 @@ def retrieve(**_: str) -> Response:
     service = services().retrieve
     if where.level is Level.INSTANCE:
         return send_instance(next(service.instances(who, where)), choice)
-    etag = etag_of(service.revision(who, where), str(choice), base_url())
+    etag = etag_of_made(service.revision(who, where), str(choice), base_url())
     if not_modified(etag):
         return validated(Response(status=304), etag)
     if not _may_fall_back(choice):
@@ -65,7 +65,8 @@ def retrieve(**_: str) -> Response:
 def send_instance(instance: StoredInstance, choice: InstanceChoice) -> Response:
     """Answer with one instance."""
     syntax = syntax_of(instance, choice)
-    etag = etag_of(instance.sha256, syntax, choice.container.value)
+    tag = etag_of if syntax == instance.transfer_syntax_uid else etag_of_made
+    etag = tag(instance.sha256, syntax, choice.container.value)
     if not_modified(etag):
         return validated(Response(status=304), etag)
     if choice.container is Container.SINGLE and syntax == instance.transfer_syntax_uid:
