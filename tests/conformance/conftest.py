@@ -14,7 +14,7 @@ from tests.conformance.archive import Archive
 from tests.conformance.faults import Faulty
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def warm_children() -> Iterator[None]:
     """Let archives of the same settings share child processes: each takes half a second to start."""
     made: dict[tuple[tuple[str, Any], ...], Sandbox] = {}
