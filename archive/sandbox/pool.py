@@ -14,6 +14,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, TypeVar
 
@@ -30,6 +31,7 @@ _TASKS = "archive.sandbox.tasks"
 _LOOK = 64  # tasks between two looks at how much memory a child keeps
 _KEEP = 2**29  # bytes that a child may keep without being replaced
 _AHEAD = 2**26  # bytes of answers that wait for the one before them
+_LARGE = 2**24  # bytes from which on what a task needs is read only when its turn has come
 _ERRORS = {
     each.__name__: each
     for each in vars(errors).values()
@@ -95,12 +97,33 @@ class Sandbox:
         """
         return self._threads.submit(work)
 
+    def turn(self, size: int) -> AbstractContextManager[object]:
+        """Wait for a turn to read `size` bytes and do a task with them; what is small has one at once.
+
+        There are as many turns as processes: however many ask, no more of what is large is in memory. Whoever
+        has one waits for nothing but a process.
+        """
+        return self._turns if size > _LARGE else nullcontext()
+
+    def run_in_turn(self, task: str, calls: Iterable[Call], *, size: int) -> Generator[Answer]:
+        """Do a task for each of `calls`, one after the other in this thread, each taken in its turn."""
+        answers = (self.run(task, options, *blobs) for options, blobs in calls)
+        while True:
+            with self.turn(size):
+                answer = next(answers, None)
+            if answer is None:
+                return
+            yield answer
+
     def run_each(self, task: str, calls: Iterable[Call], *, size: int) -> Generator[Answer]:
         """Do a task for each of `calls` and give the answers in order, of about `size` bytes each.
 
-        While one answer is used the next are made: as many as there are processes, fewer where they are
-        large. Whoever leaves early closes the iterator; what was begun is then thrown away.
+        While one answer is used the next are made: as many as there are processes, fewer or none where they
+        are large. Whoever leaves early closes the iterator; what was begun is then thrown away.
         """
+        if size > _LARGE:
+            yield from self.run_in_turn(task, calls, size=size)
+            return
         most = max(1, min(self.processes, _AHEAD // max(size, 1)))
         ahead: deque[Future[Answer]] = deque()
         try:
@@ -121,6 +144,7 @@ class Sandbox:
     def _begin(self) -> None:
         """Have no children yet, and end those that come no later than this object or the interpreter."""
         self._children = _Children(self.processes, self._tasks, self._memory)
+        self._turns = threading.BoundedSemaphore(self.processes)
         self._threads = ThreadPoolExecutor(self.processes, thread_name_prefix="codecs")
         self._finalizer = weakref.finalize(self, _end, self._children, self._threads)
 

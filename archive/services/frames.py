@@ -107,13 +107,8 @@ class FramesService:
         yield from self._made(found, "transcode", {"target": target})
 
     def _made(self, found: Found, task: str, options: Mapping[str, str]) -> Iterator[Frame]:
-        calls = self._calls(found, options)
-        if len(found.numbers) == 1:  # at once, in this thread
-            ((call, blobs),) = calls
-            _, (value,) = self.sandbox.run(task, call, *blobs)
-            yield Frame(found.numbers[0], len(value), (value,))
-            return
-        with closing(self.sandbox.run_each(task, calls, size=found.pixels.frame_length)) as made:
+        run = self.sandbox.run_in_turn if len(found.numbers) == 1 else self.sandbox.run_each
+        with closing(run(task, self._calls(found, options), size=found.pixels.frame_length)) as made:
             for number, (_, (value,)) in zip(found.numbers, made, strict=True):
                 yield Frame(number, len(value), (value,))
 

@@ -6,11 +6,9 @@ the object, the frame and the rendering, so that what it shows is always what th
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -42,8 +40,6 @@ from storage.contract import ObjectStore
 T = TypeVar("T")
 
 _OVERHEAD = 512  # bytes that keeping a result takes beside its own
-_LARGE = 2**24
-"""Bytes from which on a subject is read only when its turn has come: there are as many turns as processes."""
 LATEST_OF_VIDEO = 100  # every frame before one has to be decoded as well
 
 
@@ -80,7 +76,6 @@ class RenderedService:
         self.frames = frames
         self.metadata = metadata
         self.sandbox = sandbox
-        self._turns = threading.BoundedSemaphore(sandbox.processes)
         self.source = RenderedSource(objects, frames, most)
         self.kept: Kept[Rendered] = Kept(most, lambda rendered: len(rendered.data) + _OVERHEAD)
 
@@ -219,7 +214,7 @@ class RenderedService:
             "annotations": rendering.annotations,
             "fit": _fit(rendering),
         }
-        with self._turn(subject.instance.size):
+        with self.sandbox.turn(subject.instance.size):
             return self._made("document", options, self.source.data_set(subject.instance))
 
     def _picture(self, subject: Subject, frame: int, rendering: Rendering, state: Subject | None) -> Rendered:
@@ -228,7 +223,7 @@ class RenderedService:
         stored_as = 1 if subject.category is Category.VIDEO else frame
         found = Found(subject.instance, pixels, (stored_as,), subject.block)
         options = _options(subject, rendering) | {"frame": frame}
-        with self._turn(pixels.offset + pixels.length // pixels.frames):  # what stands before them, and one
+        with self.sandbox.turn(pixels.offset + pixels.length // pixels.frames):  # and what is before it
             blobs = self.source.head_and_frame(found)
             if state is None:
                 return self._made("render", options, *blobs)
@@ -239,14 +234,10 @@ class RenderedService:
         pixels = subject.pixels
         found = Found(subject.instance, pixels, range(1, pixels.frames + 1), subject.block)
         options = _options(subject, rendering) | {"frames": list(found.numbers)}
-        with self._turn(pixels.offset + pixels.length):
+        with self.sandbox.turn(pixels.offset + pixels.length):
             head = self.source.head(subject.instance)
             frames = [b"".join(frame.chunks) for frame in self.frames.stored(found)]
             return self._made("animate", options, head, *frames)
-
-    def _turn(self, size: int) -> AbstractContextManager[object]:
-        """Wait for a turn with what is large; whoever has one waits for nothing but a process."""
-        return self._turns if size > _LARGE else nullcontext()
 
     def _made(self, task: str, options: dict[str, Any], *blobs: bytes) -> Rendered:
         answer, (data,) = self.sandbox.run(task, options, *blobs)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 
 from archive.errors import NotDecodable, Unavailable
+from archive.sandbox import pool
 from archive.services import rendered
 from archive.services.kept import Kept
 from archive.services.presentation_references import Reference, references
@@ -102,7 +103,7 @@ def test_large_images_are_read_when_their_turn_has_come(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many clients ask, no more of them are in memory than there are processes to render them."""
-    monkeypatch.setattr(rendered, "_LARGE", 1000)
+    monkeypatch.setattr(pool, "_LARGE", 1000)
     service: rendered.RenderedService = archive.services.rendered
     processes, sandbox = service.sandbox.processes, service.sandbox
     count, lock, too_many = [0], threading.Lock(), threading.Event()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -247,6 +247,41 @@ def test_answers_come_in_order_and_no_more_ahead_than_processes(shared: Sandbox)
     for _ in shared.run_each("echo", calls(), size=2**30):
         assert asked.pop() <= 1
         break
+
+
+class Watched(Sandbox):
+    """A sandbox that knows what is in memory for it: what was taken from calls and is not done yet."""
+
+    taken = most = 0
+    lock = threading.Lock()
+
+    def calls(self) -> Iterator[pool.Call]:
+        """Give a few calls."""
+        for _ in range(3):
+            with self.lock:
+                self.taken += 1
+                self.most = max(self.most, self.taken)
+            yield {"seconds": 0.01}, ()
+
+    def run(self, task: str, options: Mapping[str, Any], *blobs: bytes) -> pool.Answer:
+        """Do a task and forget what it took."""
+        try:
+            return super().run(task, options, *blobs)
+        finally:
+            with self.lock:
+                self.taken -= 1
+
+
+@pytest.mark.parametrize("how", ["run_in_turn", "run_each"])
+def test_what_is_large_is_taken_when_its_turn_has_come(how: str) -> None:
+    """However many ask, no more of it is in memory than there are processes."""
+    watched = Watched(processes=2, timeout=60, memory=_MEMORY, tasks=_TASKS)
+    run = getattr(watched, how)
+    with ThreadPoolExecutor(6) as threads:
+        answers = list(threads.map(lambda _: list(run("pid", watched.calls(), size=2**30)), range(6)))
+    assert [len(each) for each in answers] == [3] * 6
+    assert watched.most == 2
+    watched.close()
 
 
 def test_whoever_leaves_early_leaves_nothing(shared: Sandbox) -> None:
