@@ -86,16 +86,23 @@ class Sandbox:
                 raise
             return self._answer(child, header, made, _subject(task, options))
 
-    def submit(self, task: str, options: Mapping[str, Any], *blobs: bytes) -> Future[Answer]:
-        """Begin with a task in a thread of the sandbox."""
-        return self.begin(partial(self.run, task, options, *blobs))
+    def each(self, works: Iterable[Callable[[], T]], most: int | None = None) -> Generator[T]:
+        """Give what each piece of work gives, in order; the next are done while one is used.
 
-    def begin(self, work: Callable[[], T]) -> Future[T]:
-        """Begin with work that mostly waits for tasks, in one of as many threads as there are processes.
-
-        It may run tasks, but not wait for what others of these threads are to do.
+        They are done in as many threads as there are processes, and so many or `most` ahead. A piece may run
+        tasks, but not wait for others. Who leaves early closes the iterator: what was begun is thrown away.
         """
-        return self._threads.submit(work)
+        ahead: deque[Future[T]] = deque()
+        try:
+            for work in works:
+                ahead.append(self._threads.submit(work))
+                if len(ahead) > (most or self.processes):
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+        finally:
+            for future in ahead:
+                future.cancel()
 
     def turn(self, size: int) -> AbstractContextManager[object]:
         """Wait for a turn to read `size` bytes and do a task with them; what is small has one at once.
@@ -118,24 +125,12 @@ class Sandbox:
     def run_each(self, task: str, calls: Iterable[Call], *, size: int) -> Generator[Answer]:
         """Do a task for each of `calls` and give the answers in order, of about `size` bytes each.
 
-        While one answer is used the next are made: as many as there are processes, fewer or none where they
-        are large. Whoever leaves early closes the iterator; what was begun is then thrown away.
+        The next are made while one is used, as `each` does; fewer or none ahead where they are large.
         """
         if size > _LARGE:
-            yield from self.run_in_turn(task, calls, size=size)
-            return
-        most = max(1, min(self.processes, _AHEAD // max(size, 1)))
-        ahead: deque[Future[Answer]] = deque()
-        try:
-            for options, blobs in calls:
-                ahead.append(self.submit(task, options, *blobs))
-                if len(ahead) > most:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
-        finally:
-            for future in ahead:
-                future.cancel()
+            return self.run_in_turn(task, calls, size=size)
+        works = (partial(self.run, task, options, *blobs) for options, blobs in calls)
+        return self.each(works, max(1, min(self.processes, _AHEAD // max(size, 1))))
 
     def close(self) -> None:
         """End all children, those at work as well, and let nobody begin with more."""

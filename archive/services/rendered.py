@@ -6,12 +6,10 @@ the object, the frame and the rendering, so that what it shows is always what th
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from archive.dicomweb.rendered_types import (
     MOVING,
@@ -36,8 +34,6 @@ from archive.services.presentation_references import references
 from archive.services.rendered_source import RenderedSource
 from archive.services.rendered_subject import Subject, Target
 from storage.contract import ObjectStore
-
-T = TypeVar("T")
 
 _OVERHEAD = 512  # bytes that keeping a result takes beside its own
 LATEST_OF_VIDEO = 100  # every frame before one has to be decoded as well
@@ -152,23 +148,6 @@ class RenderedService:
         if subject.category is Category.FRAMES and rendering.media_type in MOVING:
             return self.moving(subject, rendering)
         return self.picture(subject, self.frame_of(subject), rendering)
-
-    def each(self, works: Iterable[Callable[[], T]]) -> Iterator[T]:
-        """Give what each piece of work gives, in order; the next are done while one is used.
-
-        Whoever leaves early closes the iterator, and what was not begun is not done.
-        """
-        ahead: deque[Future[T]] = deque()
-        try:
-            for work in works:
-                ahead.append(self.sandbox.begin(work))
-                if len(ahead) > self.sandbox.processes:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
-        finally:
-            for future in ahead:
-                future.cancel()
 
     def video(self, subject: Subject) -> Video | None:
         """Find the stored stream of a video; None where it is not one row of bytes."""

@@ -103,7 +103,7 @@ def _send_state(state: Subject, offer: Offer, rendering: Rendering) -> Response:
     if not_modified(etag):
         return validated(Response(status=304), etag)
     note(rendered=offer.media_type, parts=len(targets))
-    pictures = service.each(
+    pictures = services().sandbox.each(
         partial(service.picture, target.subject, target.frame, rendering, state) for target in targets
     )
     if len(targets) == 1:
@@ -178,7 +178,7 @@ def _send_frames(subject: Subject, offer: Offer, rendering: Rendering, numbers: 
     if not_modified(etag):
         return validated(Response(status=304), etag)
     note(rendered=offer.media_type, parts=len(numbers))
-    service = services().rendered
-    pictures = service.each(partial(service.picture, subject, number, rendering) for number in numbers)
+    picture = services().rendered.picture
+    pictures = services().sandbox.each(partial(picture, subject, number, rendering) for number in numbers)
     parts = (part(subject.place, made, number) for number, made in zip(numbers, pictures, strict=True))
     return validated(multipart_response(offer.media_type, begun(parts)), etag)

@@ -98,10 +98,9 @@ def _counted(chosen: Iterable[Chosen | None]) -> tuple[int, int, Chosen | None]:
 
 def _several(chosen: Iterable[Chosen | None]) -> Response:
     """Answer with a part for each; at least one must turn out well."""
-    service = services().rendered
-    make = partial(service.rendered, principal(), base=base_url())
+    make = partial(services().rendered.rendered, principal(), base=base_url())
     works = (partial(_made, make, *each) for each in chosen if each is not None)
-    parts = _well(service.each(works))
+    parts = _well(services().sandbox.each(works))
     first = next(parts, None)
     if first is None:
         raise NotDecodable("none of the instances can be rendered; the log says why")
