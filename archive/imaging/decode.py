@@ -67,6 +67,14 @@ def decoded_attributes(pixels: Pixels, transfer_syntax_uid: str) -> Mapping[str,
     return {} if decoded == stored else {"00280004": decoded}
 
 
+def native_photometric(pixels: Pixels, transfer_syntax_uid: str) -> str:
+    """Return the photometric interpretation of native frames: what decoding makes of the stored one."""
+    stored = pixels.photometric_interpretation
+    if not pixels.encapsulated:
+        return stored
+    return decoded_attributes(pixels, transfer_syntax_uid).get("00280004", stored)
+
+
 def decoded_bits(pixels: Pixels, transfer_syntax_uid: str) -> int:
     """Return the bits of a decoded frame, without those that fill up its last byte."""
     if transfer_syntax_uid in _NATIVE:

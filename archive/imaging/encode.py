@@ -15,7 +15,7 @@ import numpy as np
 
 from archive.errors import NotDecodable
 from archive.imaging import encoders
-from archive.imaging.decode import MAX_FRAME_LENGTH, can_decode, decode_frame, decoded_attributes
+from archive.imaging.decode import MAX_FRAME_LENGTH, can_decode, decode_frame, native_photometric
 from archive.imaging.encoders import Array
 from archive.model.instance import Pixels
 
@@ -64,7 +64,7 @@ def refusal(target: str, pixels: Pixels | None, transfer_syntax_uid: str) -> str
         return f"frames of transfer syntax {transfer_syntax_uid} cannot be decoded"
     if pixels.tag != "7FE00010":
         return f"{encoder.name} cannot hold floating point pixels"
-    photometric = _photometric(pixels, transfer_syntax_uid)
+    photometric = native_photometric(pixels, transfer_syntax_uid)
     return _too_much(pixels) or _misfit(encoder, pixels, photometric)
 
 
@@ -91,21 +91,13 @@ def _misfit(encoder: Encoder, pixels: Pixels, photometric: str) -> str | None:
     return None
 
 
-def _photometric(pixels: Pixels, transfer_syntax_uid: str) -> str:
-    """Return the photometric interpretation of native frames: what decoding makes of the stored one."""
-    stored = pixels.photometric_interpretation
-    if not pixels.encapsulated:
-        return stored
-    return decoded_attributes(pixels, transfer_syntax_uid).get("00280004", stored)
-
-
 def encoded_attributes(pixels: Pixels, transfer_syntax_uid: str, target: str) -> Mapping[str, str | int]:
     """Return the attributes whose values differ once frames are compressed to `target`: new values by tag.
 
     Compressed colour has Planar Configuration 0 everywhere, in RLE as well: its segments are planes, but G.2
     Note 2 allows 0, and many IODs nothing else. Bits Allocated, Bits Stored and the sign stay.
     """
-    encoder, photometric = ENCODERS[target], _photometric(pixels, transfer_syntax_uid)
+    encoder, photometric = ENCODERS[target], native_photometric(pixels, transfer_syntax_uid)
     after = {"RGB": encoder.rgb, "YBR_FULL": encoder.ybr, "YBR_FULL_422": encoder.ybr}.get(
         photometric, photometric
     )
@@ -138,7 +130,7 @@ def transcode_frame(value: bytes, transfer_syntax_uid: str, target: str, pixels:
     Raise NotDecodable naming syntax and frame where it cannot be decoded, or not be compressed.
     """
     native = decode_frame(value, transfer_syntax_uid, pixels, frame) if pixels.encapsulated else value
-    return encode_frame(native, target, pixels, _photometric(pixels, transfer_syntax_uid), frame)
+    return encode_frame(native, target, pixels, native_photometric(pixels, transfer_syntax_uid), frame)
 
 
 def _samples(native: bytes, pixels: Pixels, photometric: str) -> Array:

@@ -14,7 +14,7 @@ from typing import Any
 from pydicom.dataset import Dataset
 
 from archive.dicom.frame_index import is_video
-from archive.imaging.decode import decode_frame, decoded_attributes
+from archive.imaging.decode import decode_frame, native_photometric
 from archive.model.instance import Pixels
 from archive.model.rendering import Region, Rendering, Viewport, Window
 from archive.rendering.animate import render_frames
@@ -27,8 +27,6 @@ from archive.sandbox.messages import Answer
 
 _KEPT_HEADS = 8
 _LONGEST_KEPT = 2**20  # bytes; parsed ones take about ten times as much
-
-_PHOTOMETRIC = "00280004"
 
 
 def render(options: dict[str, Any], blobs: list[bytes]) -> Answer:
@@ -44,7 +42,7 @@ def render(options: dict[str, Any], blobs: list[bytes]) -> Answer:
         return _answer(render_video_frame(ds, options["frame"], blobs[1], pixels, rendering))
     presentation = _presentation(options, blobs[2:], ds)
     native = _native(blobs[1], syntax, pixels, options["frame"])
-    colour = _photometric(pixels, syntax)
+    colour = native_photometric(pixels, syntax)
     return _answer(render_frame(ds, options["frame"], native, pixels, rendering, colour, presentation))
 
 
@@ -63,7 +61,7 @@ def animate(options: dict[str, Any], blobs: list[bytes]) -> Answer:
             lambda frame: _native(stored[frame], syntax, pixels, frame),
             pixels,
             rendering,
-            _photometric(pixels, syntax),
+            native_photometric(pixels, syntax),
         )
     )
 
@@ -98,11 +96,6 @@ def _presentation(options: Mapping[str, Any], blobs: list[bytes], image: Dataset
 
 def _native(stored: bytes, syntax: str, pixels: Pixels, frame: int) -> bytes:
     return decode_frame(stored, syntax, pixels, frame) if pixels.encapsulated else stored
-
-
-def _photometric(pixels: Pixels, syntax: str) -> str:
-    stored = pixels.photometric_interpretation
-    return decoded_attributes(pixels, syntax).get(_PHOTOMETRIC, stored) if pixels.encapsulated else stored
 
 
 def _answer(picture: Picture) -> Answer:

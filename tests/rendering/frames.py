@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from archive.dicom.read import read_instance
 from archive.dicom.source import BytesSource, StreamSource
 from archive.imaging import encapsulated, native
-from archive.imaging.decode import decode_frame, decoded_attributes
+from archive.imaging.decode import decode_frame, native_photometric
 from archive.model.instance import Pixels
 from archive.model.rendering import Rendering
 from archive.rendering.frame import render_frame
@@ -36,10 +36,7 @@ class Instance:
     @property
     def photometric(self) -> str:
         """The photometric interpretation once frames are decoded."""
-        stored = self.pixels.photometric_interpretation
-        return (
-            decoded_attributes(self.pixels, self.syntax).get("00280004", stored) if self.encoded else stored
-        )
+        return native_photometric(self.pixels, self.syntax)
 
     @property
     def encoded(self) -> bool:
