@@ -167,10 +167,10 @@ def best_offer(accept: Sequence[MediaRange], offers: Sequence[Offer]) -> Offer |
 
 def choose_text(accept: Sequence[MediaRange], resource: Resource) -> Offer:
     """Choose the form of metadata, search results, a store response or capabilities."""
-    ranked = _ranked(accept, OFFERS[resource])
-    if not ranked:
+    best = best_offer(accept, OFFERS[resource])
+    if best is None:
         raise not_acceptable(resource)
-    return ranked[0]
+    return best
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +275,7 @@ def choose_bulk(accept: Sequence[MediaRange], count: int = 1, media_type: str = 
     offers = [Offer(Container.MULTIPART, name) for name in names]
     if count == 1:
         offers = [*(Offer(Container.SINGLE, name) for name in names), *offers]
-    ranked = _ranked(accept, offers)
-    if not ranked:
+    best = best_offer(accept, offers)
+    if best is None:
         raise not_acceptable(Resource.BULKDATA)
-    return ranked[0]
+    return best
