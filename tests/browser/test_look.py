@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from pydicom import Dataset, dcmread
 from pydicom.sequence import Sequence as Items
 from pydicom.uid import EnhancedCTImageStorage
@@ -403,6 +403,21 @@ def test_documents(page: Page) -> None:
         page.wait_for_timeout(250)
     else:
         pytest.fail("the PDF is not shown")
+
+
+def test_a_document_comes_whatever_is_done_while_it_is_on_its_way(page: Page) -> None:
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route(re.compile("/rendered$"), hold)
+    with page.expect_request(re.compile("/rendered$")):
+        page.goto(f"/studies/{REPORT_STUDY}/look")
+    page.keyboard.press("0")  # the same document, looked at afresh
+    held[0].continue_()
+    expect(page.frame_locator("#document iframe").locator("body")).to_contain_text("Section Heading")
+    expect(page.locator("#loading")).to_be_hidden()
 
 
 def test_what_cannot_be_shown_is_said_in_words(page: Page, recorder: Recorder) -> None:

@@ -223,8 +223,8 @@ function paper(image) {
   const title = [[modality, description].filter(Boolean).join(", "), `${state.index + 1} of ${state.series.length}`];
   papers.show(image.instance, title.join(", "), {
     signal: opening.signal,
-    isCurrent: () => state.current === image,
-    picture: (url) => screen.want({ ...target(image), url, width: null }),
+    isCurrent: () => state.current?.instance === image.instance, // a list that grows makes images anew
+    picture: (url) => screen.want({ ...target(state.current), url, width: null }),
     frames: () => {
       state.series.takeApart(image.instance);
       slider.max = state.series.length;
