@@ -7,7 +7,7 @@ archive/dicom/derivation.py. Everything but JPEG Baseline is exact, unused bits 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -42,12 +42,12 @@ class Encoder:
     lossless: bool = True
 
 
-def encodable(pixels: Pixels | None, transfer_syntax_uid: str) -> frozenset[str]:
-    """Return the transfer syntaxes in which frames, stored in the one given, can be sent compressed anew.
+def encodable(targets: Iterable[str], pixels: Pixels | None, transfer_syntax_uid: str) -> frozenset[str]:
+    """Return those of some transfer syntaxes that frames, stored in the one given, can be compressed to.
 
-    A data set without pixels fits every one of them: they differ in its pixel data only (PS3.5 A.4).
+    A data set without pixels fits all that there are: they differ in its pixel data only (PS3.5 A.4).
     """
-    return frozenset(uid for uid in ENCODERS if refusal(uid, pixels, transfer_syntax_uid) is None)
+    return frozenset(uid for uid in targets if refusal(uid, pixels, transfer_syntax_uid) is None)
 
 
 def refusal(target: str, pixels: Pixels | None, transfer_syntax_uid: str) -> str | None:

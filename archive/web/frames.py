@@ -66,7 +66,7 @@ def _answer(found: Found, choices: Sequence[FrameChoice], where: Place) -> Respo
 def _match(choices: Sequence[FrameChoice], instance: StoredInstance, resource: Resource) -> FrameMatch:
     """Choose how the frames of an instance are sent; raise NotAcceptable saying why they cannot be."""
     stored, pixels = instance.transfer_syntax_uid, instance.pixels
-    match = match_frames(choices, stored, targets=encodable(pixels, stored))
+    match = match_frames(choices, stored, targets=encodable(named_by(choices), pixels, stored))
     if match is None:
         reasons = (refusal(uid, pixels, stored) for uid in named_by(choices) if uid != EXPLICIT_LITTLE)
         message = f"frames stored in {stored} cannot be sent in what Accept names"

@@ -93,7 +93,7 @@ def syntax_of(instance: StoredInstance, choice: InstanceChoice) -> str:
     """Return the transfer syntax in which an instance is sent; raise NotAcceptable saying why in none."""
     stored, pixels = instance.transfer_syntax_uid, instance.pixels
     length = pixels.frame_length * pixels.frames if pixels is not None and pixels.encapsulated else 0
-    targets = encodable(pixels, stored)
+    targets = encodable(choice.transfer_syntaxes, pixels, stored)
     matches = (match_instance(tier, stored, native_length=length, targets=targets) for tier in choice.tiers)
     syntax = next((uid for uid in matches if uid is not None), None)
     if syntax not in {None, stored} and pixels is not None and pixels.encapsulated and not can_decode(stored):

@@ -151,7 +151,7 @@ def test_pixels_of_one_bit_go_as_jpeg_2000(tmp_path: Path) -> None:
     """Table 8.2.4-1 has Bits Allocated 1. RLE of bits is written in two ways by others, so not by us."""
     array = np.random.default_rng(1).integers(0, 2, (15, 13, 1), dtype=np.uint8)
     described = pixels(rows=15, columns=13, bits_allocated=1, bits_stored=1)
-    assert encodable(described, EXPLICIT) == {JPEG_2000}
+    assert encodable(ENCODERS, described, EXPLICIT) == {JPEG_2000}
     packed = np.packbits(array.reshape(-1), bitorder="little").tobytes()
     value = encode_frame(packed, JPEG_2000, described, "MONOCHROME2", 1)
     assert decode_frame(value, JPEG_2000, described, 1) == packed
@@ -291,17 +291,17 @@ def test_what_a_target_cannot_hold_is_told(target: str, values: dict[str, Any], 
     reason = refusal(target, pixels(**values), EXPLICIT)
     assert reason is not None
     assert text in reason
-    assert target not in encodable(pixels(**values), EXPLICIT)
+    assert target not in encodable(ENCODERS, pixels(**values), EXPLICIT)
 
 
 def test_video_is_never_compressed_anew() -> None:
     stored = pixels(encapsulated=True, photometric_interpretation="YBR_PARTIAL_420", samples_per_pixel=3)
-    assert encodable(stored, "1.2.840.10008.1.2.4.102") == frozenset()
+    assert encodable(ENCODERS, stored, "1.2.840.10008.1.2.4.102") == frozenset()
     assert "cannot be decoded" in (refusal(RLE, stored, "1.2.840.10008.1.2.4.102") or "")
 
 
 def test_a_data_set_without_pixels_fits_every_syntax() -> None:
-    assert encodable(None, EXPLICIT) == set(ENCODERS)
+    assert encodable(ENCODERS, None, EXPLICIT) == set(ENCODERS)
 
 
 def test_the_table_agrees_with_the_transfer_syntaxes() -> None:
