@@ -30,14 +30,16 @@ class DownloadService:
         """
         labels = series_labels(self.database, principal, place)
         folders: dict[str, str] = {}
+        taken: set[str] = set()
         counts: dict[str, int] = defaultdict(int)
 
         def name(instance: StoredInstance) -> str:
             uid = instance.identity.series_uid
             if uid not in folders:
                 folder = _folder(labels[uid]) if uid in labels else _safe(uid)
-                taken = _plain(folder) in map(_plain, folders.values())
-                folders[uid] = f"{folder} {len(folders) + 1}" if taken else folder
+                plain = _plain(folder)
+                folders[uid] = f"{folder} {len(folders) + 1}" if plain in taken else folder
+                taken.add(plain)
             counts[uid] += 1
             return f"{folders[uid]}/{counts[uid]:05d}.dcm"
 
