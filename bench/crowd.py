@@ -24,7 +24,7 @@ _FAMILIES = """
     """.split()  # noqa: SIM905 a list of them reads worse
 _GIVEN = """
     Anna John María Hans Yuki Ngozi Emil Milena Olga Pierre Giulia Lars Elif Tomáš Inês Chloé Ivan Min
-    """.split()  # noqa: SIM905
+    """.split()  # noqa: SIM905 as above
 _STUDIES = (
     ("CT", "CT Head without contrast"),
     ("CT", "CT Abdomen/Pelvis with IV contrast"),

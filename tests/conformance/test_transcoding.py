@@ -318,8 +318,8 @@ def test_a_frame_that_is_broken_is_told_and_never_made_up(archive: Archive) -> N
     answer.close()
 
 
-def test_icons_are_kept_where_they_can_be(archive: Archive) -> None:
-    """A native icon stays native; one that is compressed like the image before is left out."""
+def test_a_native_icon_stays_native(archive: Archive) -> None:
+    """Those that are compressed like the image before are left out: tests/dicom/test_convert.py."""
     icon = pydicom.Dataset()
     icon.Rows = icon.Columns = icon.BitsAllocated = 8
     icon.add_new("PixelData", "OB", bytes(range(64)))

@@ -216,7 +216,7 @@ def test_a_step_of_compression_is_added_to_those_before(archive: Archive, tmp_pa
 
 
 def test_lossy_of_lossy_names_a_lossy_predecessor(archive: Archive, tmp_path: Path) -> None:
-    """JPEG of 12-bit processes with 8 bits, compressed again."""
+    """Near-lossless JPEG-LS, compressed again."""
     array = np.add.outer(np.arange(32), np.arange(32)).astype(np.uint8) * 3
     frame = imagecodecs.jpegls_encode(array, level=3)
     path = stored_at(
