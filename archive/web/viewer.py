@@ -60,6 +60,7 @@ def blueprint() -> Blueprint:
     pages = Blueprint("viewer", __name__)
     pages.add_url_rule(f"{ROOT}/", "viewer", view, defaults={"path": ""})
     pages.add_url_rule(f"{ROOT}/<path:path>", "viewer", view)
+    pages.after_request(_guarded)  # what a worker may do, the answer with its script says
     return pages
 
 
@@ -97,18 +98,18 @@ def _file(found: Installed, name: str) -> Response:
     response.headers.pop("Content-Disposition", None)  # it would name the .gz
     response.headers["Cache-Control"] = _FOREVER
     response.headers["Vary"] = "Accept-Encoding"
-    return _guarded(response)  # what a worker may do, the answer with its script says
+    return response
 
 
 def _configuration(found: Installed) -> Response:
     cleared = bool(services().settings.viewer_clearance)
     text = render_template("viewer/app-config.js", build=found.build, notice="never" if cleared else "always")
-    return _guarded(_fresh(Response(text, mimetype="text/javascript")))
+    return _fresh(Response(text, mimetype="text/javascript"))
 
 
 def _page(found: Installed, *, up: str) -> Response:
     text = render_template("viewer/index.html", up=up, build=found.build, script=found.script)
-    return _guarded(_fresh(Response(text, mimetype="text/html")))
+    return _fresh(Response(text, mimetype="text/html"))
 
 
 def _missing() -> Response:
@@ -127,7 +128,7 @@ def _fresh(response: Response) -> Response:
 
 def _guarded(response: Response) -> Response:
     """Let the viewer do what it needs, and reach nobody else."""
-    response.headers["Content-Security-Policy"] = _POLICY
+    response.headers.setdefault("Content-Security-Policy", _POLICY)
     response.headers["Referrer-Policy"] = "same-origin"
     response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
     return response

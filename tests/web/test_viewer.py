@@ -262,6 +262,17 @@ def test_every_other_address_is_the_viewers_own(pack: Pack, settings: Settings, 
     assert (moved.status_code, moved.headers["Location"]) == (308, "viewer/?StudyInstanceUIDs=1.2")
 
 
+@pytest.mark.parametrize("path", ["/viewer", "/viewer/", "/viewer/0.0.1-1/none.js", "/viewer/app-config.js"])
+def test_every_answer_says_what_it_may_load(
+    pack: Pack, settings: Settings, archive: Archive, path: str
+) -> None:
+    for _ in ("without the viewer", "with it"):
+        answer = get(archive, path)
+        assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'; "), answer.status
+        assert answer.headers["Referrer-Policy"] == "same-origin"
+        install(settings, pack())
+
+
 @pytest.mark.parametrize(("clearance", "option"), [("", "always"), ("CE 0123", "never")])
 def test_the_notice_goes_only_with_a_clearance(
     pack: Pack, settings: Settings, clearance: str, option: str
