@@ -25,8 +25,9 @@ from archive.web.pages.find_query import NEWEST, PARAMETERS, Form, quick_dates, 
 
 _LIMIT = 50
 _PART = "X-Part"
-_MODALITIES = tuple("CT MR US DX CR MG XA RF NM PT SM ES OP ECG SR SEG DOC OT".split())  # noqa: SIM905
-
+_MODALITIES = tuple(
+    "CT MR US DX CR MG XA RF NM PT SM ES OP ECG SR SEG DOC OT".split()  # noqa: SIM905 a list of strings reads worse
+)
 _BESIDE = frozenset({"SR", "PR", "KO", "DOC", "SEG", "RTSTRUCT", "RTPLAN", "RTDOSE"})  # shown after pictures
 
 _log = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ def find() -> Response:
         names=PARAMETERS,
         trouble=trouble,
         page=page,
-        rows=[_row(each) for each in page.results] if page else [],
+        rows=_rows(page) if page else [],
         columns=[_column(form, label, order) for label, order in COLUMNS],
         sorts=SORTS
         if any(form.order == order for order, _ in SORTS)
@@ -122,24 +123,20 @@ def _column(form: Form, label: str, order: str) -> _Column:
     return _Column(label, _address(form, order=other if mine else order), sort, name)
 
 
-def _address(form: Form, *, order: str | None = None, cursor: str | None = None) -> str:
-    """Return the address of the same search in another order, or of another page of it."""
-    parameters = form.parameters()
-    if order is not None:
-        parameters["order"] = order
+def _address(form: Form, **others: str) -> str:
+    """Return the address of the same search with other parameters: another order, page or range of dates."""
+    parameters: dict[str, Any] = form.parameters() | others
     if parameters.get("order") == NEWEST:
         del parameters["order"]
-    if cursor is not None:
-        parameters["cursor"] = cursor
-    return url_for("pages.find", **parameters)  # type: ignore[arg-type] # names are those of parameters
+    return url_for("pages.find", **parameters)
 
 
 def _quick(form: Form) -> Iterator[tuple[str, int, str, bool]]:
     """Give label, days, address and whether it is chosen, for each range of dates of one click."""
     for label, days, first, last in quick_dates(datetime.now(UTC).astimezone().date()):
         chosen = (form.date_from, form.date_to) == (first, last)
-        parameters = form.parameters() | {PARAMETERS["date_from"]: first, PARAMETERS["date_to"]: last}
-        yield label, days, url_for("pages.find", **parameters), chosen  # type: ignore[arg-type]
+        dates = {PARAMETERS["date_from"]: first, PARAMETERS["date_to"]: last}
+        yield label, days, _address(form, **dates), chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +159,12 @@ class _Row:
     viewer: str | None
 
 
-def _row(result: Result) -> _Row:
+def _rows(page: SearchPage) -> list[_Row]:
+    has_viewer = links.has_viewer()
+    return [_row(each, has_viewer=has_viewer) for each in page.results]
+
+
+def _row(result: Result, *, has_viewer: bool) -> _Row:
     study: dict[str, Any] = result.study
     born, date = words.text(study, "00100030"), words.text(study, "00080020")
     return _Row(
@@ -179,5 +181,5 @@ def _row(result: Result) -> _Row:
         accession=words.text(study, "00080050"),
         series=result.study_series,
         instances=result.study_instances,
-        viewer=links.viewer(result.study_uid, result.modalities),
+        viewer=links.viewer(result.study_uid, result.modalities) if has_viewer else None,
     )

@@ -26,12 +26,15 @@ def resource(place: Place) -> str:
     return place_url(dicomweb(""), place)
 
 
-def viewer(study_uid: str, modalities: Collection[str]) -> str | None:
-    """Return the address of a study in the viewer, or None where no viewer is installed.
+def has_viewer() -> bool:
+    """Tell whether a viewer is installed; it reads a file, so a page asks once."""
+    return installed(services().settings) is not None
+
+
+def viewer(study_uid: str, modalities: Collection[str]) -> str:
+    """Return the address of a study in the viewer.
 
     OHIF shows slides in a mode of their own and nothing else there, so `modalities` of the study choose it.
     """
-    if installed(services().settings) is None:
-        return None
     mode = "microscopy" if "SM" in modalities else "viewer"
     return url_for("viewer.viewer", path=mode, StudyInstanceUIDs=study_uid)

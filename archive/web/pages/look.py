@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from flask import Blueprint, render_template
 
-from archive.viewer.folder import installed
 from archive.web.context import place, principal, services
-from archive.web.pages.links import dicomweb
+from archive.web.pages import links
 
 
 def add(blueprint: Blueprint) -> None:
@@ -26,6 +25,6 @@ def look(study: str) -> str:
     return render_template(
         "look.html",
         study=summary,
-        dicomweb=dicomweb(""),
-        has_viewer=installed(services().settings) is not None,
+        dicomweb=links.dicomweb(""),
+        has_viewer=links.has_viewer(),
     )

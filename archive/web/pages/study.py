@@ -52,6 +52,7 @@ def study(study: str) -> str:
     where = place()
     view = services().study_summary.study(principal(), study)
     summary = view.summary
+    modalities = {words.text(each.attributes, "00080060") for each in summary.series}
     return render_template(
         "study.html",
         study=summary,
@@ -60,7 +61,7 @@ def study(study: str) -> str:
         documents=[_document(each) for each in view.documents],
         more_documents=view.more_documents,
         patients=summary.other_patients if summary.patient_conflict else (),
-        viewer=links.viewer(study, {words.text(each.attributes, "00080060") for each in summary.series}),
+        viewer=links.viewer(study, modalities) if links.has_viewer() else None,
         links=links,
     )
 
