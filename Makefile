@@ -25,7 +25,7 @@ serve: $(VENV)/serve.stamp $(VENV)/viewer.stamp
 	@exec $(BIN)/filmroom serve
 
 test: $(VENV)/test.stamp $(VENV)/viewer.stamp
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 browser:
 	@for each in "$${FILMROOM_TEST_CHROMIUM:-chromium}" chromium-browser google-chrome; do \

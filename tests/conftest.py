@@ -71,11 +71,20 @@ def new_sqlite_database(tmp_path_factory: pytest.TempPathFactory) -> Callable[[]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest) -> str:
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """Give a migrated, empty database of each kind."""
-    maker = "new_sqlite_database" if request.param == "sqlite" else "new_database"
-    new: Callable[[], str] = request.getfixturevalue(maker)
-    return new()
+    if request.param == "sqlite":
+        new: Callable[[], str] = request.getfixturevalue("new_sqlite_database")
+        yield new()
+    else:
+        yield from _database(request)
+
+
+def _database(request: pytest.FixtureRequest) -> Iterator[str]:
+    cluster: PostgreSQL = request.getfixturevalue("postgresql")
+    url = cluster.new_database()
+    yield url
+    cluster.drop(url)
 
 
 @pytest.fixture(params=["file", "s3"])
@@ -88,11 +97,12 @@ def storage_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture(params=["sqlite+folder", "postgresql+s3"])
-def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
     """Give settings over each pair of back ends: the embedded default and the real ones."""
     if request.param == "sqlite+folder":
         new: Callable[[], str] = request.getfixturevalue("new_sqlite_database")
-        return Settings(data=str(tmp_path), database_url=new())
+        yield Settings(data=str(tmp_path), database_url=new())
+        return
     store: S3 = request.getfixturevalue("s3")
-    database: Callable[[], str] = request.getfixturevalue("new_database")
-    return Settings(data=str(tmp_path), database_url=database(), storage_url=store.new_url())
+    for url in _database(request):
+        yield Settings(data=str(tmp_path), database_url=url, storage_url=store.new_url())

