@@ -151,8 +151,8 @@ def walk(page: SearchPage, turn: Callable[[SearchPage], SearchPage | None]) -> I
 def test_pages_there_and_back(
     database: Database,
     keyword: str,
-    descending: bool,
-    also: tuple[tuple[str, str], ...],  # noqa: FBT001, RUF100
+    descending: bool,  # noqa: FBT001, RUF100 a parameter of pytest
+    also: tuple[tuple[str, str], ...],
 ) -> None:
     order = ("orderby", "-" * descending + keyword)
     expected = model(keyword, descending=descending)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -26,8 +26,8 @@ PATH = f"/studies/{STUDY}/series/{SERIES}/instances/{INSTANCE}"
 
 
 @pytest.fixture
-def archive(new_sqlite_database: object, tmp_path: Path) -> Iterator[Archive]:
-    archive = Archive(Settings(data=str(tmp_path), database_url=new_sqlite_database()))  # type: ignore[operator]
+def archive(new_sqlite_database: Callable[[], str], tmp_path: Path) -> Iterator[Archive]:
+    archive = Archive(Settings(data=str(tmp_path), database_url=new_sqlite_database()))
     yield archive
     archive.close()
 

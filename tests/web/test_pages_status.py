@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -14,6 +16,7 @@ from archive.index.status import Counts, counts
 from archive.model.principal import ANYONE, Principal
 from archive.services.status import Room, StatusService
 from archive.settings import Settings
+from archive.viewer.folder import Installed, declare
 from archive.web.context import CHECKS
 from archive.web.health import Checks
 from tests import builders
@@ -185,8 +188,12 @@ def test_room_is_scarce_below_a_twentieth() -> None:
     assert not Room(1000, 50).scarce
 
 
-def test_the_viewer_is_told_of(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("archive.web.pages.status.installed", lambda _settings: None)
-    assert "filmroom viewer" in facts(page(archive))["Viewer"]
-    monkeypatch.setattr("archive.web.pages.status.installed", lambda _settings: "3.13.2")
-    assert facts(page(archive))["Viewer"] == "OHIF 3.13.2"
+def test_the_viewer_is_told_of(backend: Settings, tmp_path: Path) -> None:
+    archive = Archive(replace(backend, viewer_folder=str(tmp_path)))
+    try:
+        assert "filmroom viewer" in facts(page(archive))["Viewer"]
+        (tmp_path / "3.13.2-1").mkdir()
+        declare(tmp_path, Installed("3.13.2", "3.13.2-1", "app.js"))
+        assert facts(page(archive))["Viewer"] == "OHIF 3.13.2"
+    finally:
+        archive.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from pydicom import Dataset
@@ -34,9 +34,9 @@ def archive(backend: Settings) -> Iterator[Archive]:
 
 
 @pytest.fixture
-def small(new_sqlite_database: object, tmp_path: object) -> Iterator[Archive]:
+def small(new_sqlite_database: Callable[[], str], tmp_path: object) -> Iterator[Archive]:
     """Give an archive on SQLite, for what hangs on no back end."""
-    archive = Archive(Settings(data=str(tmp_path), database_url=new_sqlite_database()))  # type: ignore[operator]
+    archive = Archive(Settings(data=str(tmp_path), database_url=new_sqlite_database()))
     yield archive
     archive.close()
 
@@ -193,8 +193,10 @@ def test_strangers_see_nothing(archive: Archive) -> None:
             ask()
 
 
-def test_a_proxy_may_put_a_path_before_the_archive(new_sqlite_database: object, tmp_path: object) -> None:
-    settings = Settings(data=str(tmp_path), database_url=new_sqlite_database(), trusted_proxies=1)  # type: ignore[operator]
+def test_a_proxy_may_put_a_path_before_the_archive(
+    new_sqlite_database: Callable[[], str], tmp_path: object
+) -> None:
+    settings = Settings(data=str(tmp_path), database_url=new_sqlite_database(), trusted_proxies=1)
     archive = Archive(settings)
     archive.stored(builders.instance())
     client = Client(create_app(settings))
