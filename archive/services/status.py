@@ -11,7 +11,6 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from threading import Lock
-from urllib.parse import urlsplit
 
 from archive.index import status
 from archive.index.engine import Database
@@ -88,7 +87,7 @@ class StatusService:
 
     def store_kind(self) -> str:
         """Return the kind of object store."""
-        return "a folder" if urlsplit(self._settings.storage_url).scheme == "file" else "S3"
+        return "S3" if folder_of(self._settings.storage_url) is None else "A folder"
 
     def room(self) -> Room | None:
         """Return the space of the store's disk; None where the store is no folder, or none to be had."""

@@ -86,8 +86,7 @@ function filter(words) {
   let found = 0;
   for (const row of rows) {
     row.found = words.every((word) => row.text.includes(word));
-    row.shown = row.found || Boolean(row.outer?.whole);
-    row.whole = row.found || Boolean(row.outer?.whole); // what a sequence that was found holds is shown with it
+    row.shown = row.found || Boolean(row.outer?.shown); // what a sequence that was found holds is shown with it
     row.holds = false;
     found += row.found;
   }

@@ -28,11 +28,6 @@ export class View {
     return this.fit * this.zoom;
   }
 
-  /** The longest side, in device pixels, at which the picture is seen. */
-  get side() {
-    return Math.max(this.width, this.height) * this.scale * (window.devicePixelRatio || 1);
-  }
-
   /** Zoom by a factor; the point (from the middle of the stage) stays where it is. */
   zoomBy(factor, { x = 0, y = 0 } = {}) {
     const zoom = Math.min(Math.max(this.zoom * factor, 0.25), 40);
