@@ -27,6 +27,7 @@ from archive.errors import NotDicom
 from archive.imaging import encapsulated, native
 from archive.imaging.decode import decode_frame, decoded_attributes
 from tests.imaging.pixels import frames, pixels_of, read
+from tests.imaging.test_decode import samples_of
 from tests.samples import SAMPLES
 
 TOLERANCE = 1
@@ -67,24 +68,16 @@ class Opened:
     def samples(self, number: int) -> np.ndarray:
         """Return a frame as rows x columns x samples, native ones without the bits above Bits Stored."""
         value, pixels = self.frame(number), self.pixels
-        rows, columns, count = pixels.rows, pixels.columns, pixels.samples_per_pixel
-        if pixels.bits_allocated == 1:
-            bits = np.unpackbits(np.frombuffer(value, np.uint8), count=rows * columns, bitorder="little")
-            return bits.reshape(rows, columns, 1)
-        if len(value) * 8 < rows * columns * count * pixels.bits_allocated:
+        rows, columns = pixels.rows, pixels.columns
+        if len(value) * 8 < rows * columns * pixels.samples_per_pixel * pixels.bits_allocated:
             return _spread(value, rows, columns)
         if pixels.tag != "7FE00010":
             return np.frombuffer(value, {"7FE00008": "<f4", "7FE00009": "<f8"}[pixels.tag]).reshape(
                 rows, columns, 1
             )
-        kind = "i" if pixels.pixel_representation else "u"
-        array = np.frombuffer(value, f"<{kind}{pixels.bits_allocated // 8}")
-        if not pixels.encapsulated:
-            unused = pixels.bits_allocated - pixels.bits_stored
-            array = (array << unused) >> unused
-        if pixels.planar_configuration == 1:
-            return array.reshape(count, rows, columns).transpose(1, 2, 0)
-        return array.reshape(rows, columns, count)
+        array = samples_of(value, pixels)
+        unused = 0 if pixels.encapsulated else pixels.bits_allocated - pixels.bits_stored
+        return (array << unused) >> unused
 
     def photometric(self) -> str:
         """Return what the header of the decoded instance says."""
