@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 
 import imagecodecs
 import numpy as np
-import psutil
 
 from bench.server import Server
 from bench.table import Row
@@ -52,10 +51,7 @@ def rows() -> Iterator[Row]:
     """Give how many of each a core makes in a second: the best of rounds."""
     with Server(render_cache=0) as server:
         for file in _files():
-            status, _, _ = server.request(
-                "POST", "/dicom-web/studies", [file], {"Content-Type": "application/dicom"}
-            )
-            assert status == 200
+            server.filmroom.store(file)
         for what, places, tail, accept in ASKED:
             yield _row(server, what, [place + tail for place in places], accept)
 
@@ -133,6 +129,5 @@ def _take(client: http.client.HTTPConnection, paths: Sequence[str], accept: str)
 
 def _cpu(server: Server) -> float:
     """Return the seconds of CPU that all processes of the server have had."""
-    top = psutil.Process(server.filmroom.process.pid)
-    times = [each.cpu_times() for each in (top, *top.children(recursive=True))]
+    times = [each.cpu_times() for each in server.filmroom.processes()]
     return sum(each.user + each.system for each in times)

@@ -12,8 +12,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import psutil
-
 from archive.settings import Settings
 from tests.services.filmroom import Filmroom
 
@@ -63,8 +61,7 @@ class Server:
 
     def memory(self) -> int:
         """Return the resident bytes of all processes of the server."""
-        parent = psutil.Process(self.filmroom.process.pid)
-        return sum(each.memory_info().rss for each in (parent, *parent.children(recursive=True)))
+        return sum(each.memory_info().rss for each in self.filmroom.processes())
 
     def rise(self, work: Callable[[], object]) -> tuple[int, float]:
         """Return how far the memory rose above idle during some work, in bytes, and the work's seconds."""

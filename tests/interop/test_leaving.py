@@ -17,7 +17,6 @@ from typing import NamedTuple
 
 import imagecodecs
 import numpy as np
-import psutil
 import psycopg2
 import pytest
 
@@ -81,11 +80,7 @@ def server(
     )
     with Filmroom(settings, folder, workers=1) as server:
         for file in _files():
-            request = urllib.request.Request(
-                f"{server.url}/studies", file, {"Content-Type": "application/dicom"}
-            )
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                assert answer.status == 200
+            server.store(file)
         yield server
 
 
@@ -114,8 +109,7 @@ def _named(series: str, number: int) -> dict[str, object]:
 
 def held(server: Filmroom) -> Held:
     """Count what the processes of the server hold now."""
-    top = psutil.Process(server.process.pid)
-    processes = [top, *top.children(recursive=True)]
+    processes = server.processes()
     connection = psycopg2.connect(server.settings.database_url.replace("+psycopg2", ""))
     try:
         cursor = connection.cursor()

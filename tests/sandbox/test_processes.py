@@ -122,7 +122,7 @@ def test_no_child_outlives_its_parent(how: str, doing: list[str]) -> None:
 
 
 def test_services_close_their_sandbox(tmp_path: Path) -> None:
-    of_others = set(sandbox_of(psutil.Process()))  # archives of other tests share children
+    of_others = set(sandbox_of(psutil.Process()))  # those that tests over HTTP share stay warm
     services = build(Settings(data=str(tmp_path)))
     with pytest.raises(NotDecodable):
         services.sandbox.run("decode", {"syntax": "1", "frame": 1, "pixels": asdict(pixels())}, b"")
@@ -142,11 +142,7 @@ def server(tmp_path: Path, new_sqlite_database: Callable[[], str]) -> Filmroom:
 def _store(server: Filmroom) -> str:
     """Store an instance of JPEG-LS and return the path of its first frame."""
     path = pydicom_file("MR_small_jpeg_ls_lossless.dcm")
-    request = urllib.request.Request(
-        f"{server.url}/studies", path.read_bytes(), {"Content-Type": "application/dicom"}
-    )
-    with urllib.request.urlopen(request, timeout=20) as answer:
-        assert answer.status == 200
+    server.store(path.read_bytes())
     ds = read(path)
     return (
         f"/studies/{ds.StudyInstanceUID}/series/{ds.SeriesInstanceUID}/instances/{ds.SOPInstanceUID}/frames/1"

@@ -10,6 +10,8 @@ from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
 
+import psutil
+
 from archive.settings import PREFIX, Settings
 from tests.services.process import LOOPBACK, Process, free_port
 
@@ -52,6 +54,18 @@ class Filmroom:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False
+
+    def processes(self) -> list[psutil.Process]:
+        """Return all processes of the server that run now, children that decode as well."""
+        assert self.process.pid is not None
+        top = psutil.Process(self.process.pid)
+        return [top, *top.children(recursive=True)]
+
+    def store(self, file: bytes) -> None:
+        """Store an instance."""
+        request = urllib.request.Request(f"{self.url}/studies", file, {"Content-Type": "application/dicom"})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            assert answer.status == 200
 
     def __enter__(self) -> Filmroom:
         return self.start()
