@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import current_app, g, request
+from werkzeug.sansio.utils import get_current_url, get_host
 
 from archive.bootstrap import Services
 from archive.dicomweb.headers import MediaRange, parse_accept, require_utf8
@@ -51,15 +52,16 @@ def base_url() -> str:
     settings = services().settings
     if settings.public_url:
         return settings.public_url + ROOT
-    root = request.root_url.rstrip("/")
+    # A Host that is none (RFC 9110 7.2) is as if it was not sent: the server has an address of its own.
+    host = request.host or get_host(request.scheme, None, request.server) or "localhost"
     if not settings.trusted_proxies and _lost_port():
-        root = root.replace(request.host, f"{request.host}:{request.environ['SERVER_PORT']}", 1)
-    return root + ROOT
+        host = f"{host}:{request.environ['SERVER_PORT']}"
+    return get_current_url(request.scheme, host, request.root_path).rstrip("/") + ROOT
 
 
 def _lost_port() -> bool:
     """Tell whether a client that speaks to us directly left the port out of Host, as dicomweb-client does."""
-    if not _PROXY_HEADERS.isdisjoint(request.headers.keys()) or ":" in request.host:
+    if not request.host or ":" in request.host or not _PROXY_HEADERS.isdisjoint(request.headers.keys()):
         return False
     return request.environ.get("SERVER_PORT", "80") not in {"80", "443"}
 

@@ -163,6 +163,18 @@ def test_addresses_in_answers_are_those_that_clients_can_follow(
     archive.close()
 
 
+@pytest.mark.parametrize(
+    ("host", "wanted"),
+    [("t", "t:8042"), ("http", "http:8042"), ("pacs:81", "pacs:81"), ("a b", "127.0.0.1:8042")],
+)
+def test_the_address_of_those_who_speak_to_us_directly(archive: Archive, host: str, wanted: str) -> None:
+    """Some leave the port out of Host; one that is none is as if it was not sent."""
+    archive.stored(builders.instance())
+    environ = {"HTTP_HOST": host, "SERVER_NAME": "127.0.0.1", "SERVER_PORT": "8042"}
+    answer = archive.client.open(f"{ROOT}/studies", environ_overrides=environ, buffered=True)
+    assert list(urls(answer.get_json(force=True))) == [f"http://{wanted}/dicom-web/studies/{STUDY}"]
+
+
 @pytest.mark.parametrize("host", ["", "a b", "x/y", "x\r\nX-Evil: 1", '"><script>', "[::1", "a" * 5000])
 def test_a_strange_host_is_never_a_fault_of_ours(archive: Archive, host: str) -> None:
     archive.stored(builders.instance())
