@@ -12,6 +12,8 @@ from archive.model.level import Place
 
 MAX_DEPTH = 256
 """Sequences within sequences that the path of a bulk value may pass."""
+MAX_FRAMES = 10_000
+"""Frames that one request may ask for."""
 
 _BULK_PATH = re.compile(rf"(?:[0-9A-Fa-f]{{8}}/[1-9][0-9]{{0,8}}/){{0,{MAX_DEPTH}}}[0-9A-Fa-f]{{8}}")
 
@@ -47,8 +49,10 @@ def parse_bulk_path(text: str) -> str:
 
 
 def parse_frames(text: str) -> tuple[int, ...]:
-    """Return the frame numbers of a list such as 1,3,2, in its order (PS3.18 10.4.1.1.6)."""
+    """Return the frame numbers of a list such as 1,3,2, in its order, MAX_FRAMES at most (10.4.1.1.6)."""
     numbers = text.replace("%2C", ",").replace("%2c", ",").split(",")
     if not all(re.fullmatch(r" *[0-9]{1,9} *", number) and int(number) > 0 for number in numbers):
         raise InvalidRequest("frames are whole numbers from 1, separated by commas", where="frames")
+    if len(numbers) > MAX_FRAMES:
+        raise InvalidRequest(f"more than {MAX_FRAMES} frames in one request", where="frames")
     return tuple(int(number) for number in numbers)

@@ -1,9 +1,11 @@
 """Which instance stands for a series or a study in a thumbnail, and where referenced instances are.
 
-Whatever the number of instances, one row leaves the database.
+Whatever the number of instances, one row leaves the database to stand for them.
 """
 
 from __future__ import annotations
+
+from collections.abc import Collection
 
 import orjson
 import sqlalchemy as sa
@@ -87,17 +89,17 @@ def _check_there(connection: Connection, principal: Principal, place: Place) -> 
         raise missing(connection, principal, place)
 
 
-def place_in_study(
-    database: Database, principal: Principal, study_uid: str | None, sop_uid: str
-) -> Place | None:
-    """Return where an instance is that another one of the study refers to; None where it is not here."""
+def instances_in_study(
+    database: Database, principal: Principal, study_uid: str | None, sop_uids: Collection[str]
+) -> dict[str, StoredInstance]:
+    """Return, by UID, those instances of a study that are here, of some that another one of it refers to."""
     with database.read() as connection:
-        row = connection.execute(
-            sa.select(series.c.series_uid)
+        rows = connection.execute(
+            sa.select(*INSTANCE_COLUMNS)
             .select_from(INSTANCE_JOIN)
-            .where(visible(connection, principal), *at(Place(study_uid, None, sop_uid)))
-        ).first()
-    return None if row is None else Place(study_uid, row.series_uid, sop_uid)
+            .where(visible(connection, principal), *at(Place(study_uid)), instances.c.sop_uid.in_(sop_uids))
+        )
+        return {row.sop_uid: to_instance(row) for row in rows}
 
 
 def number_of_frames(database: Database, instance: StoredInstance) -> int:

@@ -6,9 +6,10 @@ the object, the frame and the rendering, so that what it shows is always what th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from archive.dicomweb.rendered_types import (
@@ -18,10 +19,12 @@ from archive.dicomweb.rendered_types import (
     category_of,
     representative,
 )
-from archive.errors import Conflict, NotFound
+from archive.dicomweb.uris import MAX_FRAMES
+from archive.errors import Conflict, NotDecodable, NotFound
 from archive.index.engine import Database
 from archive.index.frames import instance_with_block
-from archive.index.rendered import number_of_frames, place_in_study, representative_instance
+from archive.index.rendered import instances_in_study, number_of_frames, representative_instance
+from archive.index.retrieve import CHUNK
 from archive.model.instance import FrameBlock, StoredInstance
 from archive.model.level import Place
 from archive.model.principal import Principal
@@ -30,7 +33,7 @@ from archive.sandbox.pool import Sandbox
 from archive.services.frames import Found, FramesService, Span
 from archive.services.kept import Kept
 from archive.services.metadata import MetadataService
-from archive.services.presentation_references import references
+from archive.services.presentation_references import Reference, references
 from archive.services.rendered_source import RenderedSource
 from archive.services.rendered_subject import Subject, Target
 from storage.contract import ObjectStore
@@ -93,24 +96,32 @@ class RenderedService:
         """Give the frames that a presentation state is about, those that are here.
 
         Of an image whose frames it does not name it is the one that stands for it. Raise Conflict where none
-        of them is here.
+        of them is here, NotDecodable where it names more than MAX_FRAMES.
         """
         (attributes,) = self.metadata.as_datasets(principal, state.place, "")
+        about = list(islice(references(attributes), MAX_FRAMES + 1))
+        if sum(len(each.frames) or 1 for each in about) > MAX_FRAMES:
+            raise NotDecodable(
+                f"{state.place} is about more than {MAX_FRAMES} frames: ask for those of interest"
+            )
         found = 0
-        for reference in references(attributes):
-            where = place_in_study(self.database, principal, state.place.study_uid, reference.sop_uid)
-            if where is None:
-                continue
-            subject = self.find(principal, where)
-            if subject.instance.pixels is None:
-                continue
-            most = self.frames_of(subject)
-            for frame in reference.frames or (self.frame_of(subject),):
-                if frame <= most:
-                    found += 1
-                    yield Target(subject, frame)
+        for start in range(0, len(about), CHUNK):
+            for target in self._targets(principal, state, about[start : start + CHUNK]):
+                found += 1
+                yield target
         if not found:
             raise Conflict(f"none of the images that {state.place} is about is in this archive")
+
+    def _targets(self, principal: Principal, state: Subject, about: Sequence[Reference]) -> Iterator[Target]:
+        uids = {each.sop_uid for each in about}
+        stored = instances_in_study(self.database, principal, state.place.study_uid, uids)
+        subjects = {uid: self.subject(each) for uid, each in stored.items() if each.pixels is not None}
+        counts = {uid: self.frames_of(subject) for uid, subject in subjects.items()}
+        for each in about:
+            subject, count = subjects.get(each.sop_uid), counts.get(each.sop_uid, 0)
+            if subject is not None:
+                frames = each.frames or (_standing(subject, count),)
+                yield from (Target(subject, frame) for frame in frames if frame <= count)
 
     def is_about(self, principal: Principal, state: Subject, subject: Subject) -> bool:
         """Tell whether a presentation state refers to an instance."""
@@ -125,8 +136,7 @@ class RenderedService:
 
     def frame_of(self, subject: Subject) -> int:
         """Return the frame that stands for an instance: the middle one, but none far into a video."""
-        middle = representative(self.frames_of(subject))
-        return min(middle, LATEST_OF_VIDEO) if subject.category is Category.VIDEO else middle
+        return _standing(subject, self.frames_of(subject))
 
     def check_frames(self, subject: Subject, numbers: Iterable[int]) -> None:
         """Raise NotFound for a frame that is not there."""
@@ -221,6 +231,11 @@ class RenderedService:
     def _made(self, task: str, options: dict[str, Any], *blobs: bytes) -> Rendered:
         answer, (data,) = self.sandbox.run(task, options, *blobs)
         return Rendered(str(answer["media_type"]), data)
+
+
+def _standing(subject: Subject, frames: int) -> int:
+    middle = representative(frames)
+    return min(middle, LATEST_OF_VIDEO) if subject.category is Category.VIDEO else middle
 
 
 def _fit(rendering: Rendering) -> tuple[int, int] | None:

@@ -18,7 +18,6 @@ from archive.dicomweb.negotiation import (
     not_acceptable,
 )
 from archive.dicomweb.uris import frame_url, parse_frames
-from archive.errors import InvalidRequest
 from archive.imaging.encode import encodable, refusal
 from archive.model.instance import StoredInstance
 from archive.model.level import Level, Place
@@ -28,15 +27,11 @@ from archive.web.caching import etag_of, etag_of_made, not_modified, validated
 from archive.web.context import accept, base_url, place, principal, services
 from archive.web.streams import Part, multipart_response, ranged_response, single_response
 
-MAX_FRAMES = 10_000
-
 
 def frames(**_: str) -> Response:
     """Answer with frames in the order asked for."""
     where = place()
     numbers = parse_frames((request.view_args or {})["frames"])
-    if len(numbers) > MAX_FRAMES:
-        raise InvalidRequest(f"more than {MAX_FRAMES} frames in one request", where="frames")
     choices = choose_frames(accept(), len(numbers), Resource.FRAMES)
     return _answer(services().frames.find(principal(), where, numbers), choices, where)
 

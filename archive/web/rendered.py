@@ -14,7 +14,6 @@ from archive.dicomweb.negotiation import Container, Offer
 from archive.dicomweb.rendered import for_media_type, for_presentation_state, parse_rendering
 from archive.dicomweb.rendered_types import PICTURES, Category, choose_one, choose_part
 from archive.dicomweb.uris import frame_url, parse_frames, place_url
-from archive.errors import InvalidRequest
 from archive.model.level import Place
 from archive.model.rendering import Rendering
 from archive.services.begun import begun
@@ -23,7 +22,6 @@ from archive.services.rendered_subject import Subject, frame_media_types, media_
 from archive.web.access_log import note
 from archive.web.caching import etag_of_made, not_modified, validated
 from archive.web.context import accept, base_url, place, principal, services
-from archive.web.frames import MAX_FRAMES
 from archive.web.streams import Part, multipart_response, ranged_response, single_response
 
 CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
@@ -160,8 +158,6 @@ def rendered_frames(**_: str) -> Response:
     """Answer with frames of an instance, in the order of the list."""
     where, rendering = place(), parse_rendering(tuple(request.args.items(multi=True)))
     numbers = parse_frames((request.view_args or {})["frames"])
-    if len(numbers) > MAX_FRAMES:
-        raise InvalidRequest(f"more than {MAX_FRAMES} frames in one request", where="frames")
     service = services().rendered
     subject = service.find(principal(), where)
     service.check_frames(subject, numbers)

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 from pydicom import Dataset
+from sqlalchemy import event
 
+from archive.dicomweb.uris import MAX_FRAMES
 from tests import builders
 from tests.conformance.archive import Archive, parts_of, send
 from tests.conformance.pictures import fault, frames, image, levels, opened, paths, without_pixels
@@ -90,6 +92,25 @@ def test_the_frames_that_are_named(archive: Archive) -> None:
     found = parts_of(archive.get(f"{STATE}/rendered", "multipart/related; type=image/png"))
     shown = [round(int(np.asarray(Image.open(io.BytesIO(body)))[0, 0]) / 20) for _, body in found]
     assert shown == [1, 4]
+
+
+def test_no_more_frames_than_one_may_ask_for(archive: Archive) -> None:
+    """What is stored can ask for as much work as a client can, and is bounded as that is."""
+    archive.stored(image(), state(1, of_frames=[1] * (MAX_FRAMES + 1)))
+    for accept in ("image/png", "multipart/related; type=image/png"):
+        status, told = fault(archive, f"{STATE}/rendered", accept)
+        assert (status, str(MAX_FRAMES) in told["error"]) == (406, True)
+    assert archive.get(f"{STATE}/rendered", "text/html").mimetype == "text/html"
+
+
+def test_images_that_are_not_here_are_asked_for_together(archive: Archive) -> None:
+    archive.stored(image(), state(*range(2, 1002), 1, 1))
+    statements: list[str] = []
+    engine = archive.services.database.engine
+    event.listen(engine, "before_cursor_execute", lambda *told: statements.append(told[2]))
+    found = parts_of(archive.get(f"{STATE}/rendered", "multipart/related; type=image/png"))
+    assert len(found) == 2
+    assert len(statements) < 20
 
 
 def test_images_that_are_not_here(archive: Archive) -> None:
