@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from errno import ECONNRESET
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote_plus
 
@@ -18,6 +19,7 @@ from flask import Flask, Response, g, request
 from pydicom.datadict import keyword_dict
 from ulid import ULID
 
+from archive.errors import FilmroomError
 from archive.log import ACCESS_LOGGER
 from archive.model.uid import is_uid
 
@@ -243,12 +245,21 @@ class _CountedBody:
         except StopIteration:
             self._ended = True
             raise
+        except FilmroomError as error:
+            self._broke(reason=str(error))
+            # Its beginning has gone out: only an end before the end can tell the client (RFC 9112 8). Servers
+            # take this for a client that is gone, and close the connection; it is no fault of theirs.
+            raise ConnectionResetError(ECONNRESET, "the answer has no end") from error
         except BaseException:
-            self._ended = True
-            self._exchange.outcome = "broken"
+            self._broke()
             raise
         self._exchange.bytes_out += len(chunk)
         return chunk
+
+    def _broke(self, **why: str) -> None:
+        self._ended = True
+        self._exchange.outcome = "broken"
+        self._exchange.notes.update(why)
 
     def close(self) -> None:
         """Close the answer; whoever closes it before its end has lost the client."""

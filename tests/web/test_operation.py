@@ -7,6 +7,7 @@ import logging
 import re
 import threading
 from collections.abc import Iterator
+from errno import ECONNRESET
 from io import BytesIO
 from typing import Any
 
@@ -17,7 +18,7 @@ from werkzeug.test import Client, EnvironBuilder
 from werkzeug.wrappers import Response as ClientResponse
 
 from archive import log
-from archive.errors import Unavailable
+from archive.errors import NotDecodable, Unavailable
 from archive.model.principal import Principal
 from archive.web import access_log, health, metrics
 from storage.errors import StoreUnavailable
@@ -52,6 +53,14 @@ class App:
             def chunks() -> Iterator[bytes]:
                 yield b"x" * 10
                 raise OSError("the store went away")
+
+            return Response(chunks())
+
+        @flask.get("/cannot")
+        def cannot() -> Response:
+            def chunks() -> Iterator[bytes]:
+                yield b"x" * 10
+                raise NotDecodable("frame 2 is broken")
 
             return Response(chunks())
 
@@ -153,6 +162,18 @@ def test_an_answer_that_breaks_is_logged_as_broken(app: App, lines: list[dict[st
         _ = answer.data
     answer.close()
     assert [(line["status"], line["outcome"], line["bytes_out"]) for line in lines] == [(200, "broken", 10)]
+
+
+def test_what_cannot_be_had_after_its_beginning_breaks_the_connection_off(
+    app: App, lines: list[dict[str, Any]]
+) -> None:
+    """As an error that servers take for a client that is gone: it is no fault of theirs."""
+    answer = Client(app.flask, ClientResponse).get("/cannot")
+    with pytest.raises(ConnectionResetError) as caught:
+        _ = answer.data
+    answer.close()
+    assert caught.value.errno == ECONNRESET
+    assert [(line["outcome"], line["reason"]) for line in lines] == [("broken", "frame 2 is broken")]
 
 
 def test_a_client_that_goes_away_is_logged_as_gone(app: App, lines: list[dict[str, Any]]) -> None:
