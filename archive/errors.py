@@ -11,6 +11,7 @@ FilmroomError
 ├── RangeNotSatisfiable   no byte of the asked range exists
 ├── NotDicom              bytes cannot be understood as a DICOM instance; carries a failure reason
 ├── NotDecodable          stored pixels cannot be turned into what was asked
+│   └── Overtime          not in the time that is allowed
 └── Unavailable           the index or the store cannot be asked now; try again
     └── CommitUnknown     the connection broke while committing: stored or not, try again
 
@@ -97,6 +98,10 @@ class NotDicom(FilmroomError):
 
 class NotDecodable(FilmroomError):
     """Stored pixels cannot be turned into what was asked."""
+
+
+class Overtime(NotDecodable):
+    """It took longer than is allowed; where the machine has less to do the same may succeed."""
 
 
 class Unavailable(FilmroomError):

@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from archive import errors
-from archive.errors import FilmroomError, NotDecodable, Unavailable
+from archive.errors import FilmroomError, NotDecodable, Overtime, Unavailable
 from archive.sandbox.messages import Answer, pack
 from archive.sandbox.process import Child, EndedError, OvertimeError
 
@@ -64,8 +64,9 @@ class Sandbox:
     def run(self, task: str, options: Mapping[str, Any], *blobs: bytes) -> Answer:
         """Do a task and return its answer; wait for a free child.
 
-        Raise what the task raises of archive/errors.py; NotDecodable where it crashes or passes a limit;
-        Unavailable where no process can be had; TaskBrokeError for a fault of the task itself.
+        Raise what the task raises of archive/errors.py; NotDecodable where it crashes or passes a limit,
+        Overtime where that is the time; Unavailable where no process can be had; TaskBrokeError for a fault
+        of the task itself.
         """
         request = pack({"task": task, "options": options}, blobs)
         while True:
@@ -80,7 +81,7 @@ class Sandbox:
             except OvertimeError:
                 self._children.drop(child)
                 reason = f"it took more than {self._timeout:g} seconds (FILMROOM_CODEC_TIMEOUT)"
-                raise _refusal(_subject(task, options), reason) from None
+                raise _refusal(_subject(task, options), reason, Overtime) from None
             except BaseException:
                 self._children.drop(child)
                 raise
@@ -284,9 +285,9 @@ def _subject(task: str, options: Mapping[str, Any]) -> str:
     )
 
 
-def _refusal(subject: str, reason: str) -> NotDecodable:
+def _refusal(subject: str, reason: str, kind: type[NotDecodable] = NotDecodable) -> NotDecodable:
     _log.warning("%s: %s", subject, reason)
-    return NotDecodable(f"{subject}: {reason}")
+    return kind(f"{subject}: {reason}")
 
 
 _SANDBOXES: weakref.WeakSet[Sandbox] = weakref.WeakSet()

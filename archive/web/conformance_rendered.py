@@ -43,7 +43,7 @@ What an instance can be rendered as, the default first; `*/*`, or no `Accept`, m
   the rendered instance; the only one goes by itself. To those who take pictures a multi-frame image is one.
   What has no rendering that is accepted is left out and counted in `Warning: 299`, where Table 10.4.3-1 would
   have the status 206; 406 where nothing is left. What turns out to be broken on the way is left out and
-  stands in the log.
+  stands in the log; where it only took too long, the answer ends without its end.
 - `viewport` is at most {MAX_SIDE},{MAX_SIDE}; trailing values may be left out with their commas; the sign of
   `sx` and `sy` is ignored. `window` needs all its three values. `annotation` burns in who and how in a
   corner. `quality` is that of JPEG, by default 90, and of MP4. `iccprofile` also takes `displayp3`; other

@@ -14,7 +14,15 @@ from archive.dicomweb.negotiation import Container, Offer, not_acceptable_of
 from archive.dicomweb.rendered import parse_rendering
 from archive.dicomweb.rendered_types import MOVING, RENDERED, Category, choose_part, refuse_mixed
 from archive.dicomweb.warnings import warning_header
-from archive.errors import Conflict, FilmroomError, InvalidRequest, NotAcceptable, NotDecodable, NotFound
+from archive.errors import (
+    Conflict,
+    FilmroomError,
+    InvalidRequest,
+    NotAcceptable,
+    NotDecodable,
+    NotFound,
+    Overtime,
+)
 from archive.model.level import Place
 from archive.model.rendering import Rendering
 from archive.services.rendered import Rendered
@@ -116,12 +124,19 @@ def _made(make: Callable[[Subject, Rendering], Rendered], subject: Subject, rend
 
 
 def _well(made: Iterable[Made]) -> Iterator[tuple[Subject, Rendered]]:
-    """Give what could be made; what could not is logged and has no part."""
+    """Give what could be made; what could not is logged and has no part.
+
+    Where that was for want of time, raise Overtime at the end: the ETag is that of an answer with all parts.
+    """
     failed = 0
+    late: Overtime | None = None
     for subject, result in made:
         if isinstance(result, Rendered):
             yield subject, result
         else:
             failed += 1
+            late = result if isinstance(result, Overtime) else late
             note(failed=failed)
             _log.warning("%s is left out of what is rendered: %s", subject.place, result)
+    if late is not None:
+        raise late

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from archive.errors import Overtime
 from archive.rendering.video import Mp4
 from tests import builders
 from tests.conformance.archive import Archive, parts_of
@@ -373,6 +374,27 @@ def test_one_that_breaks_harms_no_other(archive: Archive) -> None:
     for number in (1, 3):
         archive.request("DELETE", paths(number=number)[2])
     assert fault(archive, f"{SERIES}/rendered")[0] == 406
+
+
+def test_no_answer_is_whole_that_lacks_what_took_too_long(archive: Archive) -> None:
+    """The ETag is that of all parts: with an end, the client would be told for ever that it has them."""
+    slow = bytes([9]) * 64 * 48
+    archive.stored(image(), image(2, PixelData=slow), image(3))
+    service = archive.services.rendered
+    run = service.sandbox.run
+
+    def late(task: str, options: Any, head: bytes, frame: bytes) -> Any:
+        if frame == slow:
+            raise Overtime("it took too long")
+        return run(task, options, head, frame)
+
+    service.sandbox = Faulty(service.sandbox, run=late)
+    answer = archive.request("GET", f"{SERIES}/rendered", buffered=False)
+    sent = []
+    with pytest.raises(ConnectionResetError):
+        sent.extend(answer.response)
+    answer.close()
+    assert b"".join(sent).count(b"Content-Type: image/jpeg") == 2
 
 
 def test_a_client_that_leaves_stops_the_work(archive: Archive) -> None:

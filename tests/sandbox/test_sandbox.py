@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from archive.errors import NotAcceptable, NotDecodable, RangeNotSatisfiable, Unavailable
+from archive.errors import NotAcceptable, NotDecodable, Overtime, RangeNotSatisfiable, Unavailable
 from archive.sandbox import pool
 from archive.sandbox.pool import Sandbox, TaskBrokeError
 from tests.sandbox import tasks
@@ -139,7 +139,7 @@ def test_what_a_task_does_to_its_process_is_not_decodable(
 )
 def test_what_takes_too_long_is_not_decodable(task: str, options: dict[str, Any]) -> None:
     sandbox = Sandbox(processes=1, timeout=1, memory=_MEMORY, tasks=_TASKS)
-    with pytest.raises(NotDecodable, match="more than 1 seconds \\(FILMROOM_CODEC_TIMEOUT\\)"):
+    with pytest.raises(Overtime, match="more than 1 seconds \\(FILMROOM_CODEC_TIMEOUT\\)"):
         sandbox.run(task, options)
     assert sandbox.run("echo", {}) == ({}, [])
     sandbox.close()
