@@ -42,9 +42,6 @@ _ROWS: dict[str, tuple[Family, tuple[str, ...]]] = {
 
 _OTHER = (Family.OTHER, (HTML,))
 
-THUMBNAILS = (JPEG, PNG)
-"""What a small picture of a waveform can be."""
-
 
 def _row(sop_class_uid: str) -> tuple[Family, tuple[str, ...]]:
     exact = _ROWS.get(sop_class_uid)

@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from pydicom.dataset import Dataset
@@ -260,8 +259,3 @@ def _around(
     inside = (max(1, stop[0] - start[0]), max(1, stop[1] - start[1]))
     picture.paste(_resized(image, inner, inside, smooth=smooth), start)
     return picture
-
-
-def levels_of(image: Image.Image) -> NDArray[np.uint8]:
-    """Return a picture as an array that may be written to."""
-    return np.array(image)

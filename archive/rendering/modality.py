@@ -27,10 +27,6 @@ class Rescale:
     slope: float = 1.0
     intercept: float = 0.0
 
-    @property
-    def identity(self) -> bool:
-        return self.slope == 1.0 and self.intercept == 0.0
-
     def apply(self, values: Array) -> Array:
         """Return the outputs as floats."""
         return values.astype(np.float64) * self.slope + self.intercept
@@ -41,7 +37,6 @@ class ModalityLut:
     """A table of the outputs."""
 
     lut: Lut
-    identity: bool = False
 
     def apply(self, values: Array) -> Array:
         """Return the outputs as floats."""

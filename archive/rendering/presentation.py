@@ -1,7 +1,7 @@
 """What a presentation state makes of an image (PS3.3 A.33, C.10, C.11; PS3.4 Annex N).
 
-Owns reading Grayscale, Color and Pseudo-Color Softcopy Presentation States: which images they are for, and
-what replaces the image's own transformations. A state without a VOI transformation leaves the image its own,
+Owns reading Grayscale, Color and Pseudo-Color Softcopy Presentation States for one frame of an image: what
+replaces the image's own transformations. A state without a VOI transformation leaves the image its own,
 which people can use, where the letter of the standard has none at all. Leaves drawing to frame.py,
 shutters.py and graphics.py. Blending, and subtraction of a mask, are not done.
 """
@@ -37,16 +37,6 @@ _P_VALUES = Bits(16, 16, 15, signed=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
-    """An image that a state is for; no frames mean all of them."""
-
-    series_uid: str
-    sop_class_uid: str
-    sop_uid: str
-    frames: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Presentation:
     """How one frame is presented; `overlays` holds the groups of planes that are shown, `ds` the state."""
 
@@ -61,21 +51,6 @@ class Presentation:
     aspect: float | None = None
     magnification: float | None = None
     marks: tuple[Mark, ...] = ()
-
-
-def references(ds: Dataset) -> list[Reference]:
-    """Return the images of a presentation state, in its order."""
-    with quietly():
-        return [
-            Reference(
-                text(series, "SeriesInstanceUID"),
-                text(image, "ReferencedSOPClassUID"),
-                text(image, "ReferencedSOPInstanceUID"),
-                _frames(image),
-            )
-            for series in items(ds, "ReferencedSeriesSequence")
-            for image in items(series, "ReferencedImageSequence")
-        ]
 
 
 def read_presentation(ds: Dataset, sop_uid: str, frame: int) -> Presentation:

@@ -22,7 +22,7 @@ from pydicom.tag import Tag
 from archive.errors import NotDecodable
 from archive.model.rendering import Rendering, Viewport, Window
 from archive.rendering.frame import render_frame
-from archive.rendering.presentation import GRAYSCALE, PSEUDO_COLOR, Reference, read_presentation, references
+from archive.rendering.presentation import GRAYSCALE, PSEUDO_COLOR, read_presentation
 from tests.rendering.frames import PNG, Instance, levels, load
 from tests.rendering.images import image
 from tests.samples import sample
@@ -296,10 +296,7 @@ def test_pseudo_color() -> None:
     assert not found[..., 1:].any()
 
 
-def test_references_and_states_that_cannot_be_applied() -> None:
-    assert references(state()) == [Reference("1.2.3", "1.2.840.10008.5.1.4.1.1.2", UID)]
-    series = item(SeriesInstanceUID="1.2.3", ReferencedImageSequence=images(3, 4))
-    assert references(state(ReferencedSeriesSequence=[series]))[0].frames == (3, 4)
+def test_states_that_cannot_be_applied() -> None:
     with pytest.raises(NotDecodable, match="SOP Class UID"):
         read_presentation(state(SOPClassUID="1.2.840.10008.5.1.4.1.1.11.4"), UID, 1)
 
