@@ -15,13 +15,14 @@ import numpy as np
 from PIL import Image
 from pydicom.dataset import Dataset
 
+from archive.dicomweb.rendered_types import GIF, MP4
 from archive.errors import NotAcceptable
 from archive.model.instance import Pixels
 from archive.model.rendering import Rendering, Window
 from archive.rendering.attributes import number, numbers
 from archive.rendering.frame import data_window, draw_image
 from archive.rendering.header import quietly
-from archive.rendering.output import GIF, MP4, Picture
+from archive.rendering.output import Picture
 from archive.rendering.video import Mp4, can_encode_video
 
 DEFAULT_SECONDS = 0.1

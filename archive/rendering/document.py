@@ -10,17 +10,16 @@ from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
 
+from archive.dicomweb.rendered_types import JPEG, PNG
 from archive.errors import NotAcceptable
 from archive.rendering.attributes_page import attributes_page
 from archive.rendering.audio import audio_document
 from archive.rendering.cda import cda_document, cda_page
 from archive.rendering.document_types import (
     HTML,
-    JPEG,
     MTL,
     OBJ,
     PDF,
-    PNG,
     STL,
     SVG,
     TEXT,

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import Enum
 
+from archive.dicomweb.rendered_types import JPEG, PNG
+
 HTML, TEXT, XML = "text/html", "text/plain", "text/xml"
-PDF, SVG, PNG, JPEG, WAV = "application/pdf", "image/svg+xml", "image/png", "image/jpeg", "audio/wav"
+PDF, SVG, WAV = "application/pdf", "image/svg+xml", "audio/wav"
 STL, OBJ, MTL = "model/stl", "model/obj", "model/mtl"
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1."

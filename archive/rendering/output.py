@@ -12,11 +12,8 @@ from io import BytesIO
 
 from PIL import Image
 
+from archive.dicomweb.rendered_types import GIF, JPEG, PICTURES, PNG
 from archive.errors import NotAcceptable
-
-JPEG, PNG, GIF, MP4 = "image/jpeg", "image/png", "image/gif", "video/mp4"
-STILL = (JPEG, PNG, GIF)
-"""Media types of a picture of one frame."""
 
 _PNG_LEVEL = 1
 
@@ -45,5 +42,5 @@ def encode_picture(
     elif media_type == GIF:
         image.save(file, "GIF")
     else:
-        raise NotAcceptable(f"a frame cannot be rendered as {media_type}", offered=STILL)
+        raise NotAcceptable(f"a frame cannot be rendered as {media_type}", offered=PICTURES)
     return Picture(file.getvalue(), media_type, image.width, image.height)

@@ -10,7 +10,7 @@ from archive.dicomweb.capabilities import Parameter, Row
 from archive.dicomweb.media_types import DICOM
 from archive.dicomweb.negotiation import Container, Offer
 from archive.dicomweb.rendered import THUMBNAIL_SIDE
-from archive.dicomweb.rendered_types import RENDERED, THUMBNAILS
+from archive.dicomweb.rendered_types import PICTURES, RENDERED, THUMBNAILS
 from archive.model.rendering import ANNOTATIONS, ICC_PROFILES, MAX_SIDE, WINDOW_FUNCTIONS
 from archive.web import rendered, rendered_series, thumbnail, wado_uri
 
@@ -79,7 +79,7 @@ TABLE: tuple[tuple[Row, View], ...] = (
     _rendered(_STUDY, "Retrieve a study, each instance rendered.", rendered_series.rendered, _PARTS),
     _rendered(_SERIES, "Retrieve a series, each instance rendered.", rendered_series.rendered, _PARTS),
     _rendered(_INSTANCE, "Retrieve an instance rendered.", rendered.rendered, RENDERED),
-    _rendered(_FRAMES, "Retrieve frames rendered.", rendered.rendered_frames, RENDERED[:3]),
+    _rendered(_FRAMES, "Retrieve frames rendered.", rendered.rendered_frames, PICTURES),
     _thumbnail(_STUDY, "Retrieve a small picture of a study.", thumbnail.thumbnail),
     _thumbnail(_SERIES, "Retrieve a small picture of a series.", thumbnail.thumbnail),
     _thumbnail(_INSTANCE, "Retrieve a small picture of an instance.", thumbnail.thumbnail),
