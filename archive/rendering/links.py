@@ -7,10 +7,11 @@ A reference in a document holds only a SOP Instance UID; study and series stand 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import quote
 
 from pydicom.dataset import Dataset
 
+from archive.dicomweb.uris import frame_url, place_url
+from archive.model.level import Place
 from archive.model.uid import is_uid
 from archive.rendering.values import items, text
 
@@ -31,18 +32,17 @@ class Links:
     """
 
     def __init__(self, ds: Dataset, base: str) -> None:
-        self._base = base.rstrip("/")
-        self._known = bool(base)
+        self._base = base
         self._places = dict(_places(ds))
 
     def __call__(self, instance: str, frame: int | None = None) -> str | None:
         """Return the address of the rendered instance, or of one of its frames."""
-        place = self._places.get(instance)
-        if place is None or not self._known or not all(map(is_uid, (*place, instance))):
+        uids = (*self._places.get(instance, ("", "")), instance)
+        if not self._base or not all(map(is_uid, uids)):
             return None
-        study, series = map(quote, place)
-        path = f"{self._base}/studies/{study}/series/{series}/instances/{quote(instance)}"
-        return f"{path}/frames/{frame}/rendered" if frame else f"{path}/rendered"
+        place = Place(*uids)
+        address = frame_url(self._base, place, frame) if frame else place_url(self._base, place)
+        return f"{address}/rendered"
 
 
 def _places(ds: Dataset) -> Iterator[tuple[str, tuple[str, str]]]:
