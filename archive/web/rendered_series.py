@@ -69,7 +69,9 @@ def rendered(**_: str) -> Response:
 def _revisions(where: Place) -> tuple[str, ...]:
     """Return what changes with the place, and with its study: states show images of other series in it."""
     revision = services().retrieve.revision
-    return str(where), *(revision(principal(), each) for each in (where, Place(where.study_uid)))
+    return str(where), *(
+        revision(principal(), each) for each in dict.fromkeys((where, Place(where.study_uid)))
+    )
 
 
 def _chosen(where: Place, rendering: Rendering, accepted: Sequence[MediaRange]) -> Iterator[Chosen | None]:
