@@ -16,7 +16,7 @@ from markupsafe import Markup
 from pydicom.dataset import Dataset
 
 from archive.errors import NotDecodable
-from archive.rendering.cda_narrative import Pictures, narrative
+from archive.rendering.cda_narrative import Pictures, local, narrative
 from archive.rendering.encapsulated_documents import encapsulated_document
 from archive.rendering.heading import footer_lines, write_heading
 from archive.rendering.html import Page, facts, tag
@@ -54,11 +54,6 @@ def _parsed(document: bytes) -> Element:
     except (ParseError, ValueError, LookupError) as error:  # the others: encodings that nobody knows
         raise NotDecodable(f"{_BODY} is no well-formed XML") from error
     return root
-
-
-def local(element: Element) -> str:
-    """Return the name of an element without its namespace; "" for comments and processing instructions."""
-    return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
 
 
 def _children(element: Element | None, name: str) -> Iterator[Element]:

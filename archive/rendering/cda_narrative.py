@@ -39,9 +39,9 @@ class Pictures:
     def __init__(self, section: Element) -> None:
         self._values: dict[str, Element] = {}
         for media in section.iter():
-            if _local(media) == "observationMedia" and media.get("ID"):
+            if local(media) == "observationMedia" and media.get("ID"):
                 for value in media:
-                    if _local(value) == "value":
+                    if local(value) == "value":
                         self._values[media.get("ID", "")] = value
 
     def address(self, identifier: str) -> str | None:
@@ -59,7 +59,8 @@ class Pictures:
         return f"data:{kind};base64,{written}" if begin and begins.startswith(begin) else None
 
 
-def _local(element: Element) -> str:
+def local(element: Element) -> str:
+    """Return the name of an element without its namespace; "" for comments and processing instructions."""
     return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
 
 
@@ -87,11 +88,11 @@ def narrative(block: Element, pictures: Pictures) -> Iterator[Markup]:
 
 def _tags(element: Element, parent: Element | None, pictures: Pictures) -> tuple[Markup, Markup]:
     """Return what opens and what closes an element in HTML; empty where it gives only its text."""
-    source = _local(element)
+    source = local(element)
     if source == "renderMultiMedia":
         return _picture(element, pictures), Markup("")
     if source == "caption":
-        source_of_parent = _local(parent) if parent is not None else ""
+        source_of_parent = local(parent) if parent is not None else ""
         if source_of_parent == "list":
             return _LIST_CAPTION, Markup("</li>")
         name = "caption" if source_of_parent == "table" else "strong"

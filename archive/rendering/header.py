@@ -19,13 +19,12 @@ from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.filereader import read_dataset
 
-from archive.dicom.byte_order import swap_words
+from archive.dicom.byte_order import swap_words, word_size
 from archive.errors import NotDecodable
 
 _LOG = logging.getLogger("pydicom")
 _BIG_ENDIAN = "1.2.840.10008.1.2.2"
 _IMPLICIT = "1.2.840.10008.1.2"
-_WORDS = {"OW": 2, "OL": 4, "OF": 4, "OD": 8, "OV": 8}
 _BROKEN = (
     EOFError,
     ValueError,
@@ -83,5 +82,5 @@ def _is_pixel_data(tag: Any, vr: str | None, length: int) -> bool:
 
 
 def _to_little_endian(ds: Dataset, element: DataElement) -> None:
-    if element.VR in _WORDS and isinstance(element.value, bytes):
-        element.value = swap_words(element.value, _WORDS[element.VR])
+    if isinstance(element.value, bytes):
+        element.value = swap_words(element.value, word_size(element.VR))

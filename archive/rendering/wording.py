@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from datetime import date
 
-from pydicom._uid_dict import UID_dictionary
 from pydicom.dataset import Dataset
 
+from archive.dicom.attribute_text import uid_name
 from archive.rendering.values import first_item, items, joined, number, text
 
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
@@ -156,14 +156,12 @@ def number_of(ds: Dataset, keyword: str, unit: str = "", digits: int = 6) -> str
 
 def uid_words(uid: str) -> str:
     """Return the name of a registered UID, else the UID."""
-    entry = UID_dictionary.get(uid)
-    return entry[0] if entry else uid
+    return uid_name(uid) or uid
 
 
 def class_words(uid: str) -> str:
     """Return what instances of a SOP class are called, such as "CT Image"."""
-    entry = UID_dictionary.get(uid)
-    name = entry[0].replace(" Storage", "") if entry else "Instance"
+    name = uid_name(uid).replace(" Storage", "") or "Instance"
     return name.replace("Positron Emission Tomography", "PET")
 
 
