@@ -26,7 +26,6 @@ from archive.rendering.document_types import (
     WAV,
     XML,
     Family,
-    choose_document_type,
     document_media_types,
     family_of,
 )
@@ -41,14 +40,6 @@ from archive.rendering.wording import class_words
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
-    """What was made. Text is UTF-8, except that XML names its own encoding."""
-
-    data: bytes
-    media_type: str
-
-
-@dataclass(frozen=True, slots=True)
 class _Wish:
     """How a document is wanted, beside its media type."""
 
@@ -60,27 +51,26 @@ class _Wish:
 
 def render_document(
     ds: Dataset,
-    accept: Sequence[str],
+    media_type: str,
     *,
     base: str = "",
     annotations: Sequence[str] = (),
     fit: tuple[int, int] | None = None,
-) -> Document:
+) -> bytes:
     """Make the document of a data set that archive/rendering/data_set.py read.
 
-    `accept` are media types or ranges, the best liked first. `base` is the address of the DICOMweb root, for
+    Text is UTF-8, except that XML names its own encoding. `base` is the address of the DICOMweb root, for
     links to what a document refers to; without it there are none. Waveforms as pictures fit into `fit` pixels
     (width, height), and show who they are of where `annotations` has "patient". Raise NotAcceptable with what
     is offered, NotDecodable naming the attribute where the data set does not hold what it should.
     """
     kind = text(ds, "SOPClassUID")
     offered = document_media_types(kind)
-    chosen = choose_document_type(accept, offered)
-    if chosen is None:
+    if media_type not in offered:
         name = class_words(kind) if kind else "an instance"
         raise NotAcceptable(f"{name} can be rendered as {', '.join(offered)}", offered=offered)
     wish = _Wish(base, tuple(annotations), fit, WAV in offered)
-    return Document(_MAKERS[family_of(kind)][chosen](ds, wish), chosen)
+    return _MAKERS[family_of(kind)][media_type](ds, wish)
 
 
 _Maker = Callable[[Dataset, _Wish], bytes]

@@ -5,7 +5,6 @@ Leaves making the documents to archive/rendering/document.py; every media type h
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import Enum
 
 from archive.dicomweb.rendered_types import JPEG, PNG
@@ -63,15 +62,3 @@ def document_media_types(sop_class_uid: str) -> tuple[str, ...]:
     whether an instance has any is the caller's knowledge.
     """
     return _row(sop_class_uid)[1]
-
-
-def choose_document_type(accept: Sequence[str], offered: Sequence[str]) -> str | None:
-    """Return the first offered media type that the first fitting range of `accept` takes, None if none does.
-
-    `accept` are media types or ranges without parameters, the best liked first.
-    """
-    for wanted in accept:
-        for name in offered:
-            if wanted in {name, "*/*"} or (wanted.endswith("/*") and name.startswith(wanted[:-1])):
-                return name
-    return None

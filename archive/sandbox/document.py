@@ -13,18 +13,17 @@ from archive.sandbox.messages import Answer
 
 
 def document(options: dict[str, Any], blobs: list[bytes]) -> Answer:
-    """Make a document: {syntax, accept, base?, annotations?, fit?}, [data set] -> {media_type}, [document].
+    """Make a document: {syntax, media_type, base, annotations, fit}, [data set] -> {media_type}, [document].
 
-    The data set begins behind the file meta group and is inflated. `accept` are media types or ranges, the
-    best liked first; `base` is the address of the DICOMweb root; `fit` is the width and height of a picture.
+    The data set begins behind the file meta group and is inflated. `base` is the address of the DICOMweb
+    root, `fit` the width and height of a picture, or None.
     """
-    ds = read_data_set(blobs[0], options["syntax"])
-    fit = options.get("fit")
+    ds, fit = read_data_set(blobs[0], options["syntax"]), options["fit"]
     made = render_document(
         ds,
-        options["accept"],
-        base=options.get("base") or "",
-        annotations=options.get("annotations") or (),
+        options["media_type"],
+        base=options["base"],
+        annotations=options["annotations"],
         fit=(fit[0], fit[1]) if fit else None,
     )
-    return {"media_type": made.media_type}, [made.data]
+    return {"media_type": options["media_type"]}, [made]

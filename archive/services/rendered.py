@@ -198,7 +198,7 @@ class RenderedService:
     def _document(self, subject: Subject, rendering: Rendering, base: str) -> Rendered:
         options = {
             "syntax": subject.instance.transfer_syntax_uid,
-            "accept": [rendering.media_type],
+            "media_type": rendering.media_type,
             "base": base,
             "annotations": rendering.annotations,
             "fit": _fit(rendering),

@@ -31,7 +31,7 @@ from tests.rendering.documents import (
 
 
 def page(ds: Dataset) -> Seen:
-    return Seen(render_document(ds, ["text/html"], base=BASE).data)
+    return Seen(render_document(ds, "text/html", base=BASE))
 
 
 def test_attributes_have_their_names_and_values() -> None:
@@ -102,7 +102,7 @@ def test_structures_show_their_colours() -> None:
         ],
         RTROIObservationsSequence=[_with(ReferencedROINumber=1, RTROIInterpretedType="ORGAN")],
     )
-    made = render_document(ds, ["text/html"]).data
+    made = render_document(ds, "text/html")
     assert b"background:rgb(255,0,16)" in made
     text = Seen(made).text
     assert "1 Heart Organ 2 240" in text

@@ -23,11 +23,11 @@ from tests.rendering.documents import (
 
 
 def page(ds: Dataset) -> Seen:
-    return Seen(render_document(ds, ["text/html"], base=BASE).data)
+    return Seen(render_document(ds, "text/html", base=BASE))
 
 
 def plain(ds: Dataset) -> str:
-    return render_document(ds, ["text/plain"], base=BASE).data.decode()
+    return render_document(ds, "text/plain", base=BASE).decode()
 
 
 def test_the_head_tells_whose_report_it_is_and_in_what_state() -> None:
@@ -129,7 +129,7 @@ def test_references_are_links_where_the_report_places_them() -> None:
     assert "CT Image 1 , frame 3 , 4" in seen.text
     assert "CT Image 2" in seen.text
     assert unplaced in seen.text
-    assert not Seen(render_document(ds, ["text/html"]).data).links, "without an address there are no links"
+    assert not Seen(render_document(ds, "text/html")).links, "without an address there are no links"
 
 
 def test_a_key_object_selection_lists_its_images() -> None:
@@ -153,7 +153,7 @@ def test_a_reference_inside_the_report_leads_to_its_item() -> None:
     ds = report(
         item("TEXT", "First", TextValue="one"), item("TEXT", "Second", "CONTAINS", inside, TextValue="two")
     )
-    made = render_document(ds, ["text/html"], base=BASE).data
+    made = render_document(ds, "text/html", base=BASE)
     assert Seen(made).links == ["#item-1.1"]
     assert b'id="item-1.1"' in made
 
