@@ -106,6 +106,23 @@ def instance(*, syntax: str = EXPLICIT, **overrides: Any) -> bytes:
     return part10(dataset(**overrides), syntax)
 
 
+def without_pixels() -> dict[str, Any]:
+    """Return what leaves the pixels out of an image."""
+    return dict.fromkeys(
+        (
+            "PixelData",
+            "Rows",
+            "Columns",
+            "SamplesPerPixel",
+            "PhotometricInterpretation",
+            "BitsAllocated",
+            "BitsStored",
+            "HighBit",
+            "PixelRepresentation",
+        )
+    )
+
+
 def encapsulated(
     fragments: Sequence[bytes],
     *,

@@ -75,24 +75,7 @@ def report(number: int = 1, *, series: int = 9, study: int = 1, **overrides: Any
         "ConceptNameCodeSequence": [name],
         "ContentSequence": [text],
     }
-    return image(number, series=series, study=study, **without_pixels() | values | overrides)
-
-
-def without_pixels() -> dict[str, Any]:
-    """Return what leaves the pixels out of an image."""
-    return dict.fromkeys(
-        (
-            "PixelData",
-            "Rows",
-            "Columns",
-            "SamplesPerPixel",
-            "PhotometricInterpretation",
-            "BitsAllocated",
-            "BitsStored",
-            "HighBit",
-            "PixelRepresentation",
-        )
-    )
+    return image(number, series=series, study=study, **builders.without_pixels() | values | overrides)
 
 
 def opened(answer: TestResponse) -> Image.Image:

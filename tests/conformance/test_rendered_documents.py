@@ -11,7 +11,7 @@ from PIL import Image
 
 from tests import builders
 from tests.conformance.archive import Archive, parts_of
-from tests.conformance.pictures import PDF, fault, image, opened, paths, report, without_pixels
+from tests.conformance.pictures import PDF, fault, image, opened, paths, report
 from tests.conformance.test_rendered import counted
 from tests.conformance.wado import stored_at
 from tests.samples import pydicom_file
@@ -31,7 +31,7 @@ def document(data: bytes, media_type: str, sop_class: str = PDF) -> bytes:
         "EncapsulatedDocument": data + bytes(len(data) % 2),
         "EncapsulatedDocumentLength": len(data),
     }
-    return image(**without_pixels() | values)
+    return image(**builders.without_pixels() | values)
 
 
 def test_a_report_is_a_page(archive: Archive) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import event
 from archive.dicomweb.uris import MAX_FRAMES
 from tests import builders
 from tests.conformance.archive import Archive, parts_of, send
-from tests.conformance.pictures import fault, frames, image, levels, opened, paths, without_pixels
+from tests.conformance.pictures import fault, frames, image, levels, opened, paths
 
 GSPS, BLENDING = "1.2.840.10008.5.1.4.1.1.11.1", "1.2.840.10008.5.1.4.1.1.11.4"
 STATE = paths(series=7)[2]
@@ -53,7 +53,7 @@ def state(*numbers: int, of_frames: list[int] | None = None, **overrides: Any) -
         "PresentationLUTShape": "IDENTITY",
         "ContentLabel": "BRIGHT",
     }
-    return image(1, series=7, **without_pixels() | values | overrides)
+    return image(1, series=7, **builders.without_pixels() | values | overrides)
 
 
 def test_the_image_is_shown_as_the_state_says(archive: Archive) -> None:

@@ -13,7 +13,7 @@ from pydicom import Dataset
 from archive.dicom.file_meta import read_file_meta
 from archive.dicom.source import BytesSource
 from archive.rendering.data_set import read_data_set
-from tests.builders import DEFLATED, EXPLICIT, dataset, part10, uid
+from tests.builders import DEFLATED, EXPLICIT, dataset, part10, uid, without_pixels
 
 STORAGE = "1.2.840.10008.5.1.4.1.1."
 BASIC_TEXT, COMPREHENSIVE, KEY_OBJECTS = f"{STORAGE}88.11", f"{STORAGE}88.33", f"{STORAGE}88.59"
@@ -22,18 +22,6 @@ ECG, HEMODYNAMIC, VOICE, EEG = f"{STORAGE}9.1.1", f"{STORAGE}9.2.1", f"{STORAGE}
 RT_PLAN, STRUCTURES, RAW = f"{STORAGE}481.5", f"{STORAGE}481.3", f"{STORAGE}66"
 CT = f"{STORAGE}2"
 BASE = "http://archive.example/dicom-web"
-
-_PIXELS = (
-    "SamplesPerPixel",
-    "PhotometricInterpretation",
-    "Rows",
-    "Columns",
-    "BitsAllocated",
-    "BitsStored",
-    "HighBit",
-    "PixelRepresentation",
-    "PixelData",
-)
 
 
 def stored(data: bytes) -> Dataset:
@@ -47,8 +35,7 @@ def stored(data: bytes) -> Dataset:
 
 def document(sop_class: str, *, syntax: str = EXPLICIT, **values: Any) -> Dataset:
     """Return an instance without pixels, written and read again."""
-    absent: dict[str, Any] = dict.fromkeys(_PIXELS)
-    return stored(part10(dataset(SOPClassUID=sop_class, **absent | values), syntax))
+    return stored(part10(dataset(SOPClassUID=sop_class, **without_pixels() | values), syntax))
 
 
 def encapsulated_cda(narrative: str) -> Dataset:
@@ -58,8 +45,7 @@ def encapsulated_cda(narrative: str) -> Dataset:
         f"<section><title>Course</title><text>{narrative}</text></section>"
         "</component></structuredBody></component></ClinicalDocument>"
     ).encode()
-    absent: dict[str, Any] = dict.fromkeys(_PIXELS)
-    return dataset(SOPClassUID=CDA, EncapsulatedDocument=xml + b" " * (len(xml) % 2), **absent)
+    return dataset(SOPClassUID=CDA, EncapsulatedDocument=xml + b" " * (len(xml) % 2), **without_pixels())
 
 
 def code(value: str, meaning: str | None = None, scheme: str = "99TEST") -> Dataset:

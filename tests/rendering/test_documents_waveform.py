@@ -24,14 +24,9 @@ from tests.rendering.documents import BASE, ECG, EEG, HEMODYNAMIC, VOICE, Seen, 
 from tests.samples import pydicom_file
 
 _DTYPES = {
-    "SB": "i1",
-    "UB": "u1",
-    "SS": "<i2",
-    "US": "<u2",
-    "SL": "<i4",
-    "UL": "<u4",
-    "SV": "<i8",
-    "UV": "<u8",
+    f"{sign}{letter}": f"<{kind}{width}"
+    for sign, kind in ("Si", "Uu")
+    for letter, width in ("B1", "S2", "L4", "V8")
 }
 
 
