@@ -17,10 +17,9 @@ from pydicom.dataset import Dataset
 
 from archive.dicomweb.rendered_types import GIF, MP4
 from archive.errors import NotAcceptable
-from archive.model.instance import Pixels
 from archive.model.rendering import Rendering, Window
 from archive.rendering.attributes import number, numbers
-from archive.rendering.frame import data_window, draw_image
+from archive.rendering.frame import Native, data_window, draw_image
 from archive.rendering.header import quietly
 from archive.rendering.output import Picture
 from archive.rendering.video import Mp4, can_encode_video
@@ -31,9 +30,6 @@ DEFAULT_SECONDS = 0.1
 _LEAST, _MOST = 0.02, 10.0  # seconds; browsers take less than 0.02 in a GIF for 0.1
 _LOOKED_AT = 8  # frames that the shared window is made of
 
-Native = Callable[[int], bytes]
-"""Gives the native bytes of a frame by its number."""
-
 
 def animation_types() -> tuple[str, ...]:
     """Return the media types that moving pictures can be made in here."""
@@ -41,23 +37,18 @@ def animation_types() -> tuple[str, ...]:
 
 
 def render_frames(
-    ds: Dataset,
-    frames: Sequence[int],
-    native: Native,
-    pixels: Pixels,
-    rendering: Rendering,
-    photometric: str,
+    ds: Dataset, frames: Sequence[int], native: Callable[[int], Native], rendering: Rendering
 ) -> Picture:
     """Return the frames, by their numbers, as a moving picture of the media type of `rendering`.
 
-    Raise NotAcceptable where it is none that can be made; what render_frame raises for a frame, too.
+    `ds` is the head of the instance; `native` gives a frame by its number. Raise NotAcceptable where the
+    media type is none that can be made; what render_frame raises for a frame, too.
     """
     if rendering.media_type not in animation_types():
         raise NotAcceptable(f"frames cannot be rendered as {rendering.media_type}", offered=animation_types())
     with quietly():
-        shared = rendering.window or _shared_window(ds, frames, native, pixels, photometric)
-        same = replace(rendering, window=shared)
-        images = (draw_image(ds, each, native(each), pixels, same, photometric)[0] for each in frames)
+        same = replace(rendering, window=rendering.window or _shared_window(frames, native))
+        images = (draw_image(native(each), same)[0] for each in frames)
         seconds = frame_seconds(ds)
         return _mp4(images, seconds, rendering) if rendering.media_type == MP4 else _gif(images, seconds)
 
@@ -77,14 +68,12 @@ def _bounded(seconds: float) -> float:
     return min(max(seconds, _LEAST), _MOST)
 
 
-def _shared_window(
-    ds: Dataset, frames: Sequence[int], native: Native, pixels: Pixels, photometric: str
-) -> Window | None:
+def _shared_window(frames: Sequence[int], native: Callable[[int], Native]) -> Window | None:
     """Return the window that spans those made of some of the frames; None where frames have their own."""
     least, most = [], []
     step = max(1, len(frames) // _LOOKED_AT)
     for frame in frames[::step]:
-        window = data_window(ds, frame, native(frame), pixels, photometric)
+        window = data_window(native(frame))
         if window is None:
             return None
         least.append(window.centre - window.width / 2)

@@ -47,6 +47,20 @@ _PLAIN = Presentation(Dataset())
 
 
 @dataclass(frozen=True, slots=True)
+class Native:
+    """A frame before it is drawn: its number, from 1, and its bytes as archive/imaging/ gives them.
+
+    `ds` is the head of the instance, `photometric` its photometric interpretation now that it is decoded.
+    """
+
+    ds: Dataset
+    number: int
+    data: bytes
+    pixels: Pixels
+    photometric: str
+
+
+@dataclass(frozen=True, slots=True)
 class Drawn:
     """A frame in levels of 0 … 255, rows x columns or rows x columns x 3. `smooth` is False for labels."""
 
@@ -54,23 +68,14 @@ class Drawn:
     smooth: bool = True
 
 
-def render_frame(
-    ds: Dataset,
-    frame: int,
-    native: bytes,
-    pixels: Pixels,
-    rendering: Rendering,
-    photometric: str,
-    presentation: Presentation | None = None,
-) -> Picture:
+def render_frame(native: Native, rendering: Rendering, presentation: Presentation | None = None) -> Picture:
     """Return a picture of a frame, as a presentation state has it where one is given.
 
-    `ds` is the head of the instance, `native` the frame as archive/imaging/ gives it, `frame` its number from
-    1, `photometric` its photometric interpretation now that it is decoded. Raise NotDecodable naming the
-    attribute that makes it impossible, InvalidRequest for a viewport or region that shows nothing.
+    Raise NotDecodable naming the attribute that makes it impossible, InvalidRequest for a viewport or region
+    that shows nothing.
     """
     with quietly():
-        image, profile = draw_image(ds, frame, native, pixels, rendering, photometric, presentation)
+        image, profile = draw_image(native, rendering, presentation)
         return encode_picture(image, rendering.media_type, quality=rendering.quality, profile=profile)
 
 
@@ -88,28 +93,21 @@ def render_video_frame(
 
 
 def draw_image(
-    ds: Dataset,
-    frame: int,
-    native: bytes,
-    pixels: Pixels,
-    rendering: Rendering,
-    photometric: str,
-    presentation: Presentation | None = None,
+    native: Native, rendering: Rendering, presentation: Presentation | None = None
 ) -> tuple[Image.Image, bytes | None]:
     """Return the picture that render_frame encodes, grey or RGB, and the ICC profile that goes with it."""
-    check_memory(pixels, len(native))
-    one = Frame(ds, frame)
-    drawn = draw(one, native, pixels, photometric, rendering, presentation)
-    return _finished(one, drawn, rendering, presentation)
+    check_memory(native.pixels, len(native.data))
+    frame = Frame(native.ds, native.number)
+    return _finished(frame, draw(frame, native, rendering, presentation), rendering, presentation)
 
 
-def data_window(ds: Dataset, frame: int, native: bytes, pixels: Pixels, photometric: str) -> Window | None:
+def data_window(native: Native) -> Window | None:
     """Return the window that a grey frame gets of its data; None for one that has its own, or needs none."""
-    one = Frame(ds, frame)
-    coloured = photometric == "PALETTE COLOR" or is_segmentation(ds)
+    frame, pixels = Frame(native.ds, native.number), native.pixels
+    coloured = native.photometric == "PALETTE COLOR" or is_segmentation(native.ds)
     if pixels.samples_per_pixel > 1 or coloured:
         return None
-    return window_of_data(cells_of(native, pixels), one, _bits(one, pixels))
+    return window_of_data(cells_of(native.data, pixels), frame, _bits(frame, pixels))
 
 
 def _finished(
@@ -127,20 +125,16 @@ def _finished(
 
 
 def draw(
-    frame: Frame,
-    native: bytes,
-    pixels: Pixels,
-    photometric: str,
-    rendering: Rendering,
-    presentation: Presentation | None = None,
+    frame: Frame, native: Native, rendering: Rendering, presentation: Presentation | None = None
 ) -> Drawn:
     """Return a frame in levels, shutters and overlays burned in, in the size of the image."""
+    pixels, photometric = native.pixels, native.photometric
     bits = _bits(frame, pixels)
     if pixels.samples_per_pixel > 1:
-        levels, smooth = _writable(draw_colour(native, pixels, bits, photometric)), True
+        levels, smooth = _writable(draw_colour(native.data, pixels, bits, photometric)), True
         cells, bits = levels, None  # no plane hides in the bits of colour
     else:
-        cells = cells_of(native, pixels)
+        cells = cells_of(native.data, pixels)
         shown = presentation.overrides if presentation else Overrides()
         overrides = replace(shown, voi=rendering.window or shown.voi)
         levels, smooth = _single(cells, frame, pixels, bits, photometric, overrides)

@@ -19,7 +19,7 @@ from archive.model.instance import Pixels
 from archive.model.rendering import Region, Rendering, Viewport, Window
 from archive.rendering.animate import render_frames
 from archive.rendering.attributes import text
-from archive.rendering.frame import render_frame, render_video_frame
+from archive.rendering.frame import Native, render_frame, render_video_frame
 from archive.rendering.header import read_head
 from archive.rendering.output import Picture
 from archive.rendering.presentation import Presentation, read_presentation
@@ -41,9 +41,8 @@ def render(options: dict[str, Any], blobs: list[bytes]) -> Answer:
     if is_video(syntax):
         return _answer(render_video_frame(ds, options["frame"], blobs[1], pixels, rendering))
     presentation = _presentation(options, blobs[2:], ds)
-    native = _native(blobs[1], syntax, pixels, options["frame"])
-    colour = native_photometric(pixels, syntax)
-    return _answer(render_frame(ds, options["frame"], native, pixels, rendering, colour, presentation))
+    native = _native(ds, options["frame"], blobs[1], syntax, pixels)
+    return _answer(render_frame(native, rendering, presentation))
 
 
 def animate(options: dict[str, Any], blobs: list[bytes]) -> Answer:
@@ -55,14 +54,7 @@ def animate(options: dict[str, Any], blobs: list[bytes]) -> Answer:
     rendering, ds = rendering_of(options["rendering"]), head_of(blobs[0], syntax)
     stored = dict(zip(frames, blobs[1:], strict=True))
     return _answer(
-        render_frames(
-            ds,
-            frames,
-            lambda frame: _native(stored[frame], syntax, pixels, frame),
-            pixels,
-            rendering,
-            native_photometric(pixels, syntax),
-        )
+        render_frames(ds, frames, lambda frame: _native(ds, frame, stored[frame], syntax, pixels), rendering)
     )
 
 
@@ -94,8 +86,9 @@ def _presentation(options: Mapping[str, Any], blobs: list[bytes], image: Dataset
     return read_presentation(state, text(image, "SOPInstanceUID"), options["frame"])
 
 
-def _native(stored: bytes, syntax: str, pixels: Pixels, frame: int) -> bytes:
-    return decode_frame(stored, syntax, pixels, frame) if pixels.encapsulated else stored
+def _native(ds: Dataset, frame: int, stored: bytes, syntax: str, pixels: Pixels) -> Native:
+    data = decode_frame(stored, syntax, pixels, frame) if pixels.encapsulated else stored
+    return Native(ds, frame, data, pixels, native_photometric(pixels, syntax))
 
 
 def _answer(picture: Picture) -> Answer:

@@ -111,8 +111,7 @@ def _also(theirs: Levels | None) -> str:
 def _ours(instance: Instance) -> Levels:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        frame, native = Frame(instance.ds, 1), instance.native_frame()
-        return draw(frame, native, instance.pixels, instance.photometric, Rendering()).levels
+        return draw(Frame(instance.ds, 1), instance.native(), Rendering()).levels
 
 
 def _options(instance: Instance) -> list[str]:

@@ -17,7 +17,7 @@ from archive.imaging import encapsulated, native
 from archive.imaging.decode import decode_frame, native_photometric
 from archive.model.instance import Pixels
 from archive.model.rendering import Rendering
-from archive.rendering.frame import render_frame
+from archive.rendering.frame import Native, render_frame
 from archive.rendering.header import read_head
 from archive.rendering.output import Picture
 
@@ -55,6 +55,10 @@ class Instance:
         stored = self.stored_frame(frame)
         return decode_frame(stored, self.syntax, self.pixels, frame) if self.encoded else stored
 
+    def native(self, frame: int = 1) -> Native:
+        """Return a frame as it is drawn from."""
+        return Native(self.ds, frame, self.native_frame(frame), self.pixels, self.photometric)
+
 
 def load(file: Path | bytes) -> Instance | None:
     """Read an instance; None where it has no pixels."""
@@ -77,8 +81,7 @@ PNG = Rendering(media_type="image/png")
 
 def render(instance: Instance, frame: int = 1, rendering: Rendering = PNG) -> Picture:
     """Render a frame of an instance."""
-    native_frame = instance.native_frame(frame)
-    return render_frame(instance.ds, frame, native_frame, instance.pixels, rendering, instance.photometric)
+    return render_frame(instance.native(frame), rendering)
 
 
 def levels(picture: Picture) -> NDArray[np.uint8]:

@@ -31,9 +31,7 @@ def cine(array: np.ndarray = FRAMES, **values: Any) -> Instance:
 def moving(instance: Instance, rendering: Rendering, frames: Any = None) -> Any:
     """Return the moving picture of some frames, all where none are named."""
     chosen = frames or range(1, instance.pixels.frames + 1)
-    return render_frames(
-        instance.ds, list(chosen), instance.native_frame, instance.pixels, rendering, instance.photometric
-    )
+    return render_frames(instance.ds, list(chosen), instance.native, rendering)
 
 
 def test_gif_has_the_frames_asked_for_with_one_window() -> None:

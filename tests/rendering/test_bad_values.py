@@ -15,7 +15,7 @@ from pydicom.tag import Tag
 
 from archive.errors import InvalidRequest, NotDecodable
 from archive.model.rendering import Rendering, Viewport, Window
-from archive.rendering.frame import render_frame
+from archive.rendering.frame import Native, render_frame
 from archive.rendering.header import read_head
 from archive.rendering.output import Picture
 from tests.rendering.frames import Instance
@@ -60,9 +60,8 @@ def tried(instance: Instance, values: dict[str, bytes], **pixels: Any) -> Pictur
         ds[tag] = RawDataElement(tag, vr, len(value), value, 0, False, True)
     described = replace(instance.pixels, **pixels)
     try:
-        return render_frame(
-            ds, 1, instance.native_frame(), described, EVERYTHING, described.photometric_interpretation
-        )
+        native = Native(ds, 1, instance.native_frame(), described, described.photometric_interpretation)
+        return render_frame(native, EVERYTHING)
     except NotDecodable as error:
         assert any(word[0].isupper() for word in str(error).split())  # noqa: PT017
     except InvalidRequest as error:
@@ -123,7 +122,7 @@ def test_pixels_that_make_no_sense(pixels: dict[str, Any]) -> None:
 @given(st.floats(), st.floats(), st.sampled_from(["linear", "linear-exact", "sigmoid"]))
 def test_any_window_that_is_asked_for(centre: float, width: float, function: str) -> None:
     rendering = Rendering("image/png", window=Window(centre, width, function))
-    render_frame(GREY.ds, 1, GREY.native_frame(), GREY.pixels, rendering, "MONOCHROME2")
+    render_frame(GREY.native(), rendering)
 
 
 @settings(max_examples=80, deadline=None)
@@ -138,6 +137,6 @@ def test_any_bytes_are_a_head_or_none(data: bytes, syntax: str) -> None:
         except NotDecodable:
             continue
         try:
-            render_frame(ds, 1, GREY.native_frame(), GREY.pixels, EVERYTHING, "MONOCHROME2")
+            render_frame(replace(GREY.native(), ds=ds), EVERYTHING)
         except (NotDecodable, InvalidRequest):
             continue

@@ -123,7 +123,7 @@ def test_a_frame_that_would_take_too_much_memory_is_refused_before() -> None:
     instance = image(ARRAY)
     pixels = replace(instance.pixels, rows=60000, columns=60000)
     with pytest.raises(NotDecodable, match="Columns and Rows"):
-        render_frame(instance.ds, 1, b"", pixels, Rendering(), "MONOCHROME2")
+        render_frame(replace(instance.native(), data=b"", pixels=pixels), Rendering())
 
 
 def test_points_of_the_image_are_found_in_the_picture() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -292,4 +293,4 @@ def test_functional_groups_of_the_frame_win_over_shared_ones_and_these_over_the_
 def test_a_frame_that_is_too_short_says_so() -> None:
     instance = image(RAMP)
     with pytest.raises(NotDecodable, match="Rows and Columns"):
-        render_frame(instance.ds, 1, bytes(100), instance.pixels, Rendering(), "MONOCHROME2")
+        render_frame(replace(instance.native(), data=bytes(100)), Rendering())

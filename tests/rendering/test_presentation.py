@@ -67,17 +67,7 @@ def presented(
     """Return the picture of an image as the state has it."""
     shown = instance or PLAIN
     presentation = read_presentation(ds, UID, frame)
-    return levels(
-        render_frame(
-            shown.ds,
-            frame,
-            shown.native_frame(frame),
-            shown.pixels,
-            rendering,
-            shown.photometric,
-            presentation,
-        )
-    )
+    return levels(render_frame(shown.native(frame), rendering, presentation))
 
 
 def test_a_state_that_says_nothing_changes_nothing() -> None:
@@ -348,7 +338,5 @@ def test_levels_are_those_of_dcmtk(state_name: str, image_name: str, tmp_path: P
     instance = load(files[1])
     assert instance is not None
     presentation = read_presentation(dcmread(files[0]), str(instance.ds.SOPInstanceUID), 1)
-    found = render_frame(
-        instance.ds, 1, instance.native_frame(), instance.pixels, PNG, instance.photometric, presentation
-    )
+    found = render_frame(instance.native(), PNG, presentation)
     assert (levels(found) == wanted).all()

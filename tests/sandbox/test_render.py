@@ -49,9 +49,7 @@ def test_a_child_makes_the_picture_that_is_made_here(sandbox: Sandbox, name: str
     answer, made = sandbox.run(
         "render", options(instance, rendering, frame=1), instance.head, instance.stored_frame()
     )
-    here = render_frame(
-        instance.ds, 1, instance.native_frame(), instance.pixels, rendering, instance.photometric
-    )
+    here = render_frame(instance.native(), rendering)
     assert answer == {"media_type": "image/png", "width": here.width, "height": here.height}
     assert made == [here.data]
 
