@@ -35,6 +35,13 @@ class Plane:
     row: int
     column: int
 
+    def within(self, rows: int, columns: int) -> tuple[tuple[slice, slice], NDArray[np.bool_]]:
+        """Return which part of an image of `rows` x `columns` the plane lies over, and its bits there."""
+        top, left = max(0, self.row), max(0, self.column)
+        seen = self.mask[top - self.row :, left - self.column :]
+        seen = seen[: max(0, rows - top), : max(0, columns - left)]
+        return (slice(top, top + seen.shape[0]), slice(left, left + seen.shape[1])), seen
+
 
 def read_overlays(
     ds: Dataset, frame: int, cells: Array, bits: Bits | None, groups: Iterable[int] = GROUPS
@@ -53,11 +60,8 @@ def read_overlays(
 def burn(levels: NDArray[np.uint8], planes: Iterable[Plane]) -> NDArray[np.uint8]:
     """Return the levels with the planes in white, each clipped to the image."""
     for plane in planes:
-        top, left = max(0, plane.row), max(0, plane.column)
-        seen = plane.mask[top - plane.row :, left - plane.column :]
-        seen = seen[: max(0, levels.shape[0] - top), : max(0, levels.shape[1] - left)]
-        if seen.size:
-            levels[top : top + seen.shape[0], left : left + seen.shape[1]][seen] = WHITE
+        part, seen = plane.within(*levels.shape[:2])
+        levels[part][seen] = WHITE
     return levels
 
 

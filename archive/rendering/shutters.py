@@ -16,7 +16,7 @@ from pydicom.dataset import Dataset
 
 from archive.rendering.attributes import number, numbers, texts
 from archive.rendering.colours import Colour, colour_of_item
-from archive.rendering.overlays import read_overlays
+from archive.rendering.overlays import Plane, read_overlays
 
 _BLACK: Colour = (0, 0, 0)
 _FAR = 100_000.0  # pixels
@@ -29,14 +29,15 @@ class Shutter:
     kind: str
     numbers: tuple[float, ...]
     colour: Colour
-    mask: NDArray[np.bool_] | None = None
-    row: int = 0
-    column: int = 0
+    plane: Plane | None = None
 
     def covered(self, rows: int, columns: int) -> NDArray[np.bool_]:
         """Return which pixels are covered."""
-        if self.mask is not None:
-            return self._bitmap(rows, columns)
+        if self.plane is not None:
+            covered = np.zeros((rows, columns), dtype=np.bool_)
+            part, seen = self.plane.within(rows, columns)
+            covered[part] = seen
+            return covered
         opened = Image.new("1", (columns, rows))
         draw = ImageDraw.Draw(opened)
         if self.kind == "CIRCULAR":
@@ -52,16 +53,6 @@ class Shutter:
             points = list(zip(self.numbers[1::2], self.numbers[::2], strict=False))
             draw.polygon(points, fill=1)
         return ~np.asarray(opened)
-
-    def _bitmap(self, rows: int, columns: int) -> NDArray[np.bool_]:
-        covered = np.zeros((rows, columns), dtype=np.bool_)
-        if self.mask is not None:
-            top, left = max(0, self.row), max(0, self.column)
-            seen = self.mask[top - self.row :, left - self.column :][
-                : max(0, rows - top), : max(0, columns - left)
-            ]
-            covered[top : top + seen.shape[0], left : left + seen.shape[1]] = seen
-        return covered
 
 
 def read_shutters(ds: Dataset) -> Iterator[Shutter]:
@@ -80,7 +71,7 @@ def _bitmaps(ds: Dataset, colour: Colour) -> Iterator[Shutter]:
     group = number(ds, "ShutterOverlayGroup")
     empty = np.zeros((1, 1), np.uint8)
     for plane in read_overlays(ds, 1, empty, None, [int(group)] if group else []):
-        yield Shutter("BITMAP", (), colour, plane.mask, plane.row, plane.column)
+        yield Shutter("BITMAP", (), colour, plane)
 
 
 _EDGES = tuple(
