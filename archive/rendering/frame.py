@@ -5,9 +5,9 @@
     → shutters, overlays → region, aspect, size, turn, flip → colour space → graphics, annotation
     → JPEG, PNG or GIF
 
-A JPEG of 512 x 512 of 16 bits takes 1.2 ms of CPU with a stored window and 1.5 without, from native bytes on;
-a head that was not read before 0.6 ms more. Owns this order and what kind of picture a frame makes. Leaves
-finding and decoding the frame to its callers.
+A JPEG of 512 x 512 of 16 bits takes about 1.2 ms of CPU with a stored window and 1.5 without, from native
+bytes on; a head that was not read before about 0.6 ms more. Owns this order and what kind of picture a frame
+makes. Leaves finding and decoding the frame to its callers.
 """
 
 from __future__ import annotations
