@@ -6,6 +6,7 @@ connections, and those that a transaction is open in.
 
 from __future__ import annotations
 
+import http.client
 import socket
 import struct
 import time
@@ -32,7 +33,9 @@ _READ = 200_000  # bytes that a client takes before it leaves
 _ROUNDS = 8  # in the first ones, pools of threads and connections still fill
 
 _STUDY = f"/studies/{builders.uid('leaving')}"
-_SERIES = {name: f"{_STUDY}/series/{builders.uid('leaving', name)}" for name in ("many", "single", "broken")}
+_SERIES = {
+    name: f"{_STUDY}/series/{builders.uid('leaving', name)}" for name in ("many", "single", "broken", "half")
+}
 _INSTANCE = {name: f"{path}/instances/{builders.uid('leaving', name, 1)}" for name, path in _SERIES.items()}
 _MANY = f"{_INSTANCE['many']}/frames/{','.join(str(number + 1) for number in range(_FRAMES))}"
 _NATIVE = "transfer-syntax=1.2.840.10008.1.2.1"
@@ -52,6 +55,15 @@ REFUSED = {
     "frame": (f"{_INSTANCE['broken']}/frames/1", f"application/octet-stream; {_NATIVE}"),
     "instance": (_INSTANCE["broken"], f"application/dicom; {_NATIVE}"),
     "picture": (f"{_INSTANCE['broken']}/rendered", "image/jpeg"),
+}
+
+ON_THE_WAY = {
+    "frames": (
+        f"{_INSTANCE['half']}/frames/1,2",
+        f'multipart/related; type="application/octet-stream"; {_NATIVE}',
+    ),
+    "instance": (_INSTANCE["half"], f"application/dicom; {_NATIVE}"),
+    "rendered frames": (f"{_INSTANCE['half']}/frames/1,2/rendered", 'multipart/related; type="image/jpeg"'),
 }
 
 
@@ -85,7 +97,7 @@ def server(
 
 
 def _files() -> Iterator[bytes]:
-    """Make a multi-frame instance, a series of single ones, and one that cannot be decoded."""
+    """Make a multi-frame instance, a series of single ones, one that cannot be decoded, and a half of one."""
     noise = np.random.default_rng(3).integers(0, 256, (8, _SIDE, _SIDE)).astype("u1")
     segments = [bytes(imagecodecs.packbits_encode(frame.tobytes())) for frame in noise]
     frames = [struct.pack("<16L", 1, 64, *[0] * 14) + each + bytes(len(each) % 2) for each in segments]
@@ -94,6 +106,8 @@ def _files() -> Iterator[bytes]:
     for number in range(_SINGLE):
         yield builders.instance(PixelData=noise[number % 8].tobytes(), **_named("single", number + 1))
     yield builders.encapsulated([frames[0][:5000]], syntax=builders.RLE, **_named("broken", 1))
+    half = [frames[0], frames[0][:5000]]
+    yield builders.encapsulated(half, syntax=builders.RLE, NumberOfFrames=2, **_named("half", 1))
 
 
 def _named(series: str, number: int) -> dict[str, object]:
@@ -189,3 +203,21 @@ def test_what_cannot_be_decoded_leaves_nothing(server: Filmroom) -> None:
 
     leaves_nothing(server, ask)
     assert status(server, f"{_INSTANCE['many']}/frames/1", REFUSED["frame"][1]) == 200
+
+
+@pytest.mark.parametrize(("path", "accept"), ON_THE_WAY.values(), ids=ON_THE_WAY)
+def test_what_breaks_on_the_way_is_broken_off(server: Filmroom, path: str, accept: str) -> None:
+    """Its status has gone out: the client is told by an answer without an end, the log without a stack."""
+    before = server.log.stat().st_size
+    request = urllib.request.Request(server.url + path, headers={"Accept": accept})
+    with (
+        urllib.request.urlopen(request, timeout=30) as answer,
+        pytest.raises(http.client.IncompleteRead),
+    ):
+        answer.read()
+    end = time.monotonic() + 10
+    while '"outcome": "broken"' not in (logged := server.log.read_bytes()[before:].decode()):
+        assert time.monotonic() < end, logged
+        time.sleep(0.05)
+    assert '"level": "error"' not in logged
+    assert "frame 2" in logged
