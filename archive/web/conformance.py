@@ -46,6 +46,7 @@ archive may do everything.
   leading zeros, which PS3.5 9.1 forbids, are accepted and compared as text.
 - Errors are JSON: `error` for a person, `status`, `request` (the answer's `X-Request-ID`, under which
   the log has it), and where they are known `where` (the parameter, header or attribute) and `offered`.
+  What turns out not to be had after the beginning of an answer has gone out breaks it off: it has no end.
 - Double slashes and a slash at the end of an address make no difference. HEAD is GET without a body.
 - ETags stand on searches, studies, series, instances, metadata, frames, renderings and single bulk values;
   `If-None-Match` gives 304. Range is honoured on an instance as stored, on a bulk value and on one rendering,
