@@ -1,7 +1,8 @@
-"""What PostgreSQL and SQLite both do, spelled in two dialects of SQLAlchemy."""
+"""What PostgreSQL and SQLite both do, each in its own way."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,3 +15,8 @@ def insert(connection: Connection, table: sa.Table) -> Any:
     if connection.dialect.name == "sqlite":
         return sqlite.insert(table)
     return postgresql.insert(table)
+
+
+def utc(moment: datetime) -> datetime:
+    """Give a moment its zone: SQLite keeps none, and what is written is UTC."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 import orjson
+import sqlalchemy as sa
 
 from archive.index.schema import instances, organisations, series, studies
 from archive.model.instance import BulkValue, Identity, Pixels, StoredInstance
@@ -33,6 +34,11 @@ INSTANCE_JOIN = (
     .join(studies, instances.c.study_id == studies.c.id)
     .join(organisations, instances.c.organisation_id == organisations.c.id)
 )
+
+SERIES_ORDER = (sa.func.coalesce(series.c.series_number, 2**62), series.c.series_uid)
+"""How people expect series; those without a number come last."""
+INSTANCE_ORDER = (sa.func.coalesce(instances.c.instance_number, 2**62), instances.c.sop_uid)
+"""How people expect the instances of a series, those without a number last."""
 
 
 def to_instance(row: Any) -> StoredInstance:

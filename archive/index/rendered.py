@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from archive.index.engine import Database
-from archive.index.records import INSTANCE_COLUMNS, INSTANCE_JOIN, to_instance
+from archive.index.records import INSTANCE_COLUMNS, INSTANCE_JOIN, INSTANCE_ORDER, SERIES_ORDER, to_instance
 from archive.index.retrieve import at, missing, visible
 from archive.index.schema import instances, series, studies
 from archive.model.instance import StoredInstance
@@ -28,7 +28,6 @@ _NUMBER_OF_FRAMES = "00280008"
 _WAVEFORMS = "1.2.840.10008.5.1.4.1.1.9."
 _PICTURED = sa.or_(instances.c.pixels.is_not(None), instances.c.sop_class_uid.startswith(_WAVEFORMS))
 """What there is a picture of."""
-_NUMBERED = (sa.func.coalesce(instances.c.instance_number, 2**62), instances.c.sop_uid)
 
 
 def representative_instance(database: Database, principal: Principal, place: Place) -> StoredInstance | None:
@@ -60,7 +59,7 @@ def _series_of(connection: Connection, principal: Principal, place: Place) -> sa
         sa.select(series.c.id)
         .join(studies)
         .where(visible(connection, principal), *at(Place(place.study_uid, place.series_uid)), pictured)
-        .order_by(rank, sa.func.coalesce(series.c.series_number, 2**62), series.c.series_uid)
+        .order_by(rank, *SERIES_ORDER)
         .limit(1)
     )
 
@@ -72,7 +71,7 @@ def _middle(connection: Connection, series_id: int) -> int | None:
     return connection.scalar(
         sa.select(instances.c.id)
         .where(*pictured)
-        .order_by(*_NUMBERED)
+        .order_by(*INSTANCE_ORDER)
         .offset(max(count - 1, 0) // 2)
         .limit(1)
     )

@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 from archive.errors import Gone, NotFound
 from archive.index.engine import Database
 from archive.index.organisations import organisation_id
-from archive.index.records import INSTANCE_COLUMNS, INSTANCE_JOIN, to_instance
+from archive.index.records import INSTANCE_COLUMNS, INSTANCE_JOIN, INSTANCE_ORDER, SERIES_ORDER, to_instance
 from archive.index.schema import instances, series, series_state, studies, study_state, tombstones
 from archive.model.instance import Element, StoredInstance
 from archive.model.level import Level, Place
@@ -51,12 +51,7 @@ def instance_ids(database: Database, principal: Principal, place: Place) -> arra
             sa.select(instances.c.id)
             .select_from(INSTANCE_JOIN)
             .where(visible(connection, principal), *at(place))
-            .order_by(
-                sa.func.coalesce(series.c.series_number, 2**62),
-                series.c.series_uid,
-                sa.func.coalesce(instances.c.instance_number, 2**62),
-                instances.c.sop_uid,
-            )
+            .order_by(*SERIES_ORDER, *INSTANCE_ORDER)
         )
         ids = array("q", rows.scalars())
         if not ids:

@@ -15,17 +15,16 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
+from archive.index.dialect import utc
 from archive.index.engine import Database
-from archive.index.records import INSTANCE_COLUMNS, INSTANCE_JOIN, to_instance
+from archive.index.records import INSTANCE_COLUMNS, INSTANCE_JOIN, INSTANCE_ORDER, SERIES_ORDER, to_instance
 from archive.index.retrieve import at, missing, select_one, visible
 from archive.index.schema import instances, series, series_state, studies
-from archive.index.study_summary import utc
 from archive.model.instance import Element, StoredInstance
 from archive.model.level import Place
 from archive.model.principal import Principal
 
 Attributes = Mapping[str, Element]
-_NUMBER = sa.func.coalesce(instances.c.instance_number, 2**62)  # instances without a number come last
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +86,7 @@ def series_page(database: Database, principal: Principal, place: Place, first: i
         page = (  # of keys alone: the index has them
             sa.select(instances.c.id)
             .where(instances.c.series_id == head.id)
-            .order_by(_NUMBER, instances.c.sop_uid)
+            .order_by(*INSTANCE_ORDER)
             .offset(first)
             .limit(limit)
         )
@@ -95,7 +94,7 @@ def series_page(database: Database, principal: Principal, place: Place, first: i
             sa.select(*_LISTED)
             .select_from(INSTANCE_JOIN)
             .where(instances.c.id.in_(page))
-            .order_by(_NUMBER, instances.c.sop_uid)
+            .order_by(*INSTANCE_ORDER)
         )
         listed = tuple(_listed(row) for row in rows)
     return SeriesPage(
@@ -116,12 +115,7 @@ def instances_of_classes(
                 studies.c.study_uid == study_uid,
                 instances.c.sop_class_uid.in_(classes),
             )
-            .order_by(
-                sa.func.coalesce(series.c.series_number, 2**62),
-                series.c.series_uid,
-                _NUMBER,
-                instances.c.sop_uid,
-            )
+            .order_by(*SERIES_ORDER, *INSTANCE_ORDER)
             .limit(limit)
         )
         return tuple(_listed(row) for row in rows)
@@ -138,13 +132,12 @@ def neighbours(database: Database, principal: Principal, place: Place) -> Neighb
     )
     with database.read() as connection:
         row = select_one(connection, principal, place, INSTANCE_JOIN, more)
-        order = (_NUMBER, instances.c.sop_uid)
         ordered = (
             sa.select(
                 instances.c.id,
-                sa.func.row_number().over(order_by=order).label("position"),
-                sa.func.lag(instances.c.sop_uid).over(order_by=order).label("before"),
-                sa.func.lead(instances.c.sop_uid).over(order_by=order).label("after"),
+                sa.func.row_number().over(order_by=INSTANCE_ORDER).label("position"),
+                sa.func.lag(instances.c.sop_uid).over(order_by=INSTANCE_ORDER).label("before"),
+                sa.func.lead(instances.c.sop_uid).over(order_by=INSTANCE_ORDER).label("after"),
                 sa.func.count().over().label("total"),
             )
             .where(instances.c.series_id == row.series_id)

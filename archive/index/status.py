@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 import sqlalchemy as sa
 
 from archive.errors import NotFound
+from archive.index.dialect import utc
 from archive.index.engine import Database
 from archive.index.organisations import organisation_id
 from archive.index.schema import retired_objects, search_attributes, studies, study_state
@@ -65,7 +65,7 @@ def newest(database: Database, principal: Principal) -> datetime | None:
     with database.read() as connection:
         owner = _owner(connection, principal)
         statement = sa.select(sa.func.max(studies.c.created_at)).where(studies.c.organisation_id == owner)
-        return _aware(connection.execute(statement).scalar_one())
+        return _utc(connection.execute(statement).scalar_one())
 
 
 def waiting(database: Database) -> Waiting:
@@ -84,7 +84,7 @@ def waiting(database: Database) -> Waiting:
         return Waiting(
             unmarked=number(columns.marked.is_(False)),
             due=number(*due),
-            due_since=_aware(connection.execute(first).scalar_one_or_none()),
+            due_since=_utc(connection.execute(first).scalar_one_or_none()),
             attributes=int(connection.execute(unready).scalar_one()),
         )
 
@@ -97,8 +97,5 @@ def _owner(connection: sa.Connection, principal: Principal) -> int:
         return -1
 
 
-def _aware(moment: Any) -> datetime | None:
-    """SQLite keeps moments as text of UTC without saying so."""
-    if not isinstance(moment, datetime):
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+def _utc(moment: datetime | None) -> datetime | None:
+    return None if moment is None else utc(moment)

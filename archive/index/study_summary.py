@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from archive.index.dialect import utc
 from archive.index.engine import Database
+from archive.index.records import INSTANCE_ORDER, SERIES_ORDER
 from archive.index.retrieve import missing, visible
 from archive.index.schema import instances, series, studies, study_patients, study_state
 from archive.model.instance import Element
@@ -177,14 +179,14 @@ def _series(connection: Connection, study_id: int, sums: Mapping[int, _Sum]) -> 
     first = (
         sa.select(instances.c.sop_uid)
         .where(instances.c.series_id == series.c.id)
-        .order_by(sa.func.coalesce(instances.c.instance_number, 2**62), instances.c.sop_uid)
+        .order_by(*INSTANCE_ORDER)
         .limit(1)
         .scalar_subquery()
     )
     rows = connection.execute(
         sa.select(series.c.id, series.c.series_uid, series.c.attributes, first.label("first_uid"))
         .where(series.c.study_id == study_id)
-        .order_by(sa.func.coalesce(series.c.series_number, 2**62), series.c.series_uid)
+        .order_by(*SERIES_ORDER)
     )
     return tuple(
         SeriesSummary(
@@ -193,8 +195,3 @@ def _series(connection: Connection, study_id: int, sums: Mapping[int, _Sum]) -> 
         for row in rows
         if row.id in sums
     )
-
-
-def utc(moment: datetime) -> datetime:
-    """Give a moment its zone: SQLite keeps none, and what is written is UTC."""
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
