@@ -37,8 +37,8 @@ What an instance can be rendered as, the default first; `*/*`, or no `Accept`, m
   Data Value Total Length (7FE0,0003) tells of it.
 - A picture of a presentation state is the first image of its study that it is about and that is here, with
   the state applied; those who name `multipart/related` get each of them. 409 where none is here,
-  406 where it names more than {MAX_FRAMES:,} frames. `window`, and more than two values of `viewport`, are 400
-  then.
+  406 where it names more than {MAX_FRAMES:,} frames. `window`, and more than two values of `viewport`, are
+  400 then.
 - Several frames are multipart, in the order of the list, with a `Content-Location` each; `image/jpeg` in
   `Accept` means parts of that type.
 - A study or a series is multipart with a part for each instance, in order, its `Content-Location` that of
