@@ -12,8 +12,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from archive.dicomweb import moments
+from archive.rendering.wording import date_words, person_words
 
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _SEXES = {"F": "F", "M": "M", "O": "other"}
 _AGE_UNITS = {"D": "d", "W": "wk", "M": "mo", "Y": "y"}
 _SIZES = ("bytes", "KB", "MB", "GB", "TB", "PB")
@@ -32,39 +32,22 @@ def text(attributes: Mapping[str, Any], tag: str) -> str:
 
 
 def person(name: Any) -> str:
-    """Return a name, or its first group, as people write it: family name, given names, title.
+    """Return a name as people write it: family name, given names, title.
 
-    `name` is a value of PN in DICOM JSON or one component group as text. Where there is an ideographic group
-    beside the alphabetic one, or a phonetic one alone, it comes in brackets.
+    `name` is a value of PN in DICOM JSON, or text, whose first group counts. Where there is an ideographic
+    group beside the alphabetic one, or a phonetic one alone, it comes in brackets.
     """
     if not isinstance(name, Mapping):
-        return _group(str(name or "").split("=")[0])
+        return person_words(str(name or "").split("=")[0])
     alphabetic, *others = (str(name.get(each) or "") for each in ("Alphabetic", "Ideographic", "Phonetic"))
-    first = _group(alphabetic)
-    other = next((each for each in map(_plain, others) if each), "")
-    return f"{first} ({other})" if first and other else first or other
-
-
-def _plain(group: str) -> str:
-    """Ideographic and phonetic groups are written without commas."""
-    return " ".join(part.strip() for part in group.split("^") if part.strip())
-
-
-def _group(group: str) -> str:
-    """Family^Given^Middle^Prefix^Suffix (PS3.5 6.2.1.1) becomes "Family, Prefix Given Middle, Suffix"."""
-    family, given, middle, prefix, suffix = ([part.strip() for part in group.split("^")] + [""] * 5)[:5]
-    first = " ".join(part for part in (prefix, given, middle) if part)
-    return ", ".join(part for part in (family, first, suffix) if part)
+    return person_words(f"{alphabetic}={next((each for each in others if each.strip(' ^')), '')}")
 
 
 def day(dicom_date: Any) -> str:
     """Return a date (DA) as 25 Nov 2026; what is no date stays as it is."""
     raw = str(dicom_date or "").strip()
     folded = moments.date_of(raw)
-    if not folded:
-        return raw
-    month = int(folded[4:6])
-    return f"{int(folded[6:8])} {_MONTHS[month - 1]} {folded[:4]}" if 1 <= month <= 12 else raw
+    return date_words(folded) if folded else raw
 
 
 def iso_day(dicom_date: Any) -> str:
@@ -134,7 +117,7 @@ def plural(count: Any, one: str, many: str = "") -> str:
 def moment(when: datetime) -> str:
     """Return a moment as 25 Nov 2026, 14:05 UTC."""
     utc = when.astimezone(UTC)
-    return f"{utc.day} {_MONTHS[utc.month - 1]} {utc.year}, {utc:%H:%M} UTC"
+    return f"{date_words(f'{utc:%Y%m%d}')}, {utc:%H:%M} UTC"
 
 
 FILTERS: dict[str, Callable[..., Any]] = {
