@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pydicom.uid import KeyObjectSelectionDocumentStorage
+
 from archive.index.engine import Database
 from archive.index.series_instances import (
     Listed,
@@ -19,24 +21,27 @@ from archive.index.series_instances import (
 from archive.index.study_summary import StudySummary, study_summary
 from archive.model.level import Place
 from archive.model.principal import Principal
+from archive.rendering.document_types import Family, family_of
 
 PAGE = 100
 """Instances of a series that are listed at once."""
 
 MOST_DOCUMENTS = 50
 
-_DOCUMENTS = (  # by the beginning of the SOP Class UID, the longer one first
-    ("1.2.840.10008.5.1.4.1.1.88.59", "Key images"),
-    ("1.2.840.10008.5.1.4.1.1.88.", "Report"),
-    ("1.2.840.10008.5.1.4.1.1.104.1", "PDF"),
-    ("1.2.840.10008.5.1.4.1.1.104.2", "CDA document"),
-    ("1.2.840.10008.5.1.4.1.1.9.", "Waveform"),
-)
+_KINDS = {
+    Family.REPORT: "Report",
+    Family.PDF: "PDF",
+    Family.CDA: "CDA document",
+    Family.SOUND: "Waveform",
+    Family.WAVEFORM: "Waveform",
+}
 
 
 def document_kind(sop_class_uid: str) -> str:
     """Return what a document of this SOP Class is called; empty for what is no document."""
-    return next((kind for start, kind in _DOCUMENTS if sop_class_uid.startswith(start)), "")
+    if sop_class_uid == KeyObjectSelectionDocumentStorage:
+        return "Key images"
+    return _KINDS.get(family_of(sop_class_uid), "")
 
 
 @dataclass(frozen=True, slots=True)
