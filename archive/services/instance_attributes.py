@@ -20,11 +20,10 @@ from archive.dicom.segments import join_plain
 from archive.errors import NotFound
 from archive.index.bulkdata import bulk_values
 from archive.index.engine import Database
-from archive.index.metadata import fetch_segments
 from archive.model.instance import StoredInstance
-from archive.model.keys import derived_key
 from archive.model.level import Place
 from archive.model.principal import Principal
+from archive.services.metadata import packed
 from storage.contract import ObjectStore
 
 LARGEST = 2**23
@@ -55,13 +54,10 @@ class InstanceAttributesService:
     def read(self, principal: Principal, place: Place) -> InstanceAttributes:
         """Return the attributes of the instance at a place; raise NotFound or Gone."""
         found = bulk_values(self.database, principal, place)
-        segments = next(fetch_segments(self.database, array("q", [found.instance.id])), None)
+        segments = next(packed(self.database, self.objects, array("q", [found.instance.id])), None)
         if segments is None:
             raise NotFound(f"{place} is not in this archive")  # deleted meanwhile
-        object_key, packed = segments
-        if packed is None:
-            packed = self.objects.read(derived_key(object_key, "metadata"))
-        text, whole = _beginning(join_plain((packed,), b""))
+        text, whole = _beginning(join_plain((segments,), b""))
         sizes = {each.path: each.length for each in found.values}
         pixels = found.instance.pixels
         if pixels is not None and pixels.encapsulated:

@@ -49,5 +49,10 @@ class MetadataService:
         return instance_ids(self.database, principal, place)
 
     def _packed(self, ids: array[int]) -> Iterator[bytes]:
-        for object_key, segments in fetch_segments(self.database, ids):
-            yield segments if segments is not None else self.objects.read(derived_key(object_key, "metadata"))
+        return packed(self.database, self.objects, ids)
+
+
+def packed(database: Database, objects: ObjectStore, ids: array[int]) -> Iterator[bytes]:
+    """Go through the packed segments of row ids, in their order, wherever they are kept."""
+    for object_key, segments in fetch_segments(database, ids):
+        yield segments if segments is not None else objects.read(derived_key(object_key, "metadata"))

@@ -15,11 +15,10 @@ from archive.dicom.segments import text
 from archive.index import delete as index
 from archive.index.delete import Attributes, Changed, Seen, Values
 from archive.index.engine import Database
-from archive.index.metadata import fetch_segments
 from archive.index.store_parents import differ, filled, has_value, patient_of
 from archive.model.attributes import SERIES_ATTRIBUTES, STUDY_ATTRIBUTES, Attribute
-from archive.model.keys import derived_key
 from archive.model.principal import Principal
+from archive.services.metadata import packed
 from storage.contract import ObjectStore
 
 _log = logging.getLogger(__name__)
@@ -77,6 +76,4 @@ def _refill(instances: Iterator[Attributes], before: Attributes, level: tuple[At
 
 
 def _attributes(database: Database, objects: ObjectStore, ids: array[int]) -> Iterator[Attributes]:
-    for object_key, segments in fetch_segments(database, ids):
-        packed = segments or objects.read(derived_key(object_key, "metadata"))
-        yield orjson.loads(text(packed, b""))
+    return (orjson.loads(text(each, b"")) for each in packed(database, objects, ids))
