@@ -81,7 +81,8 @@ def frame_media_types(subject: Subject) -> tuple[str, ...]:
 
 def thumbnail_media_types(subject: Subject) -> tuple[str, ...]:
     """Return what a thumbnail of an instance can be; raise NotFound where there is nothing to see."""
-    found = tuple(name for name in THUMBNAILS if name in media_types(subject))
+    offered = media_types(subject)
+    found = tuple(name for name in THUMBNAILS if name in offered)
     if not found and subject.instance.pixels is None:
         raise NotFound(f"{subject.place} has no image, and so no thumbnail")
     return found
