@@ -6,7 +6,6 @@ import contextlib
 import io
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +28,12 @@ from tests.builders import (
 from tests.conformance.archive import Archive, parts_of
 from tests.conformance.transcoding import (
     MAGIC,
-    archive_in,
     check_encapsulated,
     compared,
     converted,
     image,
     noise,
+    one_archive,
 )
 from tests.conformance.wado import OCTETS, stored_at
 from tests.imaging.independent import (
@@ -50,13 +49,7 @@ from tests.imaging.independent import (
 )
 from tests.samples import pydicom_file
 
-
-@pytest.fixture(scope="module")
-def archive(tmp_path_factory: pytest.TempPathFactory, new_sqlite_database: Any) -> Iterator[Archive]:
-    """Give one archive for all, whose child processes stay warm: the back ends differ elsewhere."""
-    made = archive_in(tmp_path_factory.mktemp("transcoding"), new_sqlite_database())
-    yield made
-    made.close()
+archive = one_archive
 
 
 @pytest.mark.parametrize("target", [*LOSSLESS, JPEG_BASELINE])

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pydicom
+import pytest
 from pydicom.encaps import generate_frames, parse_basic_offsets
 
 from archive.settings import Settings
@@ -38,9 +40,16 @@ MAGIC = {
 }
 
 
-def archive_in(folder: Path, database_url: str) -> Archive:
-    """Return an archive that takes other instances of UIDs it knows: shipped files share some."""
-    return Archive(Settings(data=str(folder), database_url=database_url, on_duplicate="replace"))
+@pytest.fixture(scope="module")
+def one_archive(tmp_path_factory: pytest.TempPathFactory, new_sqlite_database: Any) -> Iterator[Archive]:
+    """Give one archive for all tests of a module: the back ends differ elsewhere.
+
+    It takes other instances of UIDs it knows: shipped files share some.
+    """
+    data = str(tmp_path_factory.mktemp("transcoding"))
+    made = Archive(Settings(data=data, database_url=new_sqlite_database(), on_duplicate="replace"))
+    yield made
+    made.close()
 
 
 def image(array: Array, bits: int, name: str, *, planar: int = 0, **values: Any) -> pydicom.Dataset:
