@@ -22,7 +22,15 @@ SLIDE = "1.2.840.10008.5.1.4.1.1.77.1.6"  # VL Whole Slide Microscopy Image Stor
 CT_STUDY = builders.uid("look", "ct")
 SLIDE_STUDY = builders.uid("look", "slide")
 PDF_STUDY = builders.uid("look", "pdf")
-_FRAME_OF_REFERENCE = builders.uid("look", "frame of reference")
+_CT: dict[str, Any] = {
+    "StudyInstanceUID": CT_STUDY,
+    "FrameOfReferenceUID": builders.uid("look", "frame of reference"),
+    "PositionReferenceIndicator": "",
+    "PatientName": "Scrolling^Sally",
+    "PatientID": "LOOK-CT",
+    "AccessionNumber": "LOOK1",
+    "StudyDescription": "CT head",
+}
 
 
 def ct_series(slices: int = 20, size: int = 128) -> list[bytes]:
@@ -32,15 +40,9 @@ def ct_series(slices: int = 20, size: int = 128) -> list[bytes]:
             builders.dataset(
                 SOPClassUID=CTImageStorage,
                 SOPInstanceUID=builders.uid("look", "ct", number),
-                StudyInstanceUID=CT_STUDY,
+                **_CT,
                 SeriesInstanceUID=builders.uid("look", "ct", "series"),
-                FrameOfReferenceUID=_FRAME_OF_REFERENCE,
-                PositionReferenceIndicator="",
                 Modality="CT",
-                PatientName="Scrolling^Sally",
-                PatientID="LOOK-CT",
-                AccessionNumber="LOOK1",
-                StudyDescription="CT head",
                 SeriesDescription="Axial 2 mm",
                 SeriesNumber=2,
                 InstanceNumber=number + 1,
@@ -91,15 +93,9 @@ def segmentation(slices: int = 20, size: int = 128) -> bytes:
     ds = builders.dataset(
         SOPClassUID=SegmentationStorage,
         SOPInstanceUID=builders.uid("look", "seg"),
-        StudyInstanceUID=CT_STUDY,
+        **_CT,
         SeriesInstanceUID=builders.uid("look", "seg", "series"),
-        FrameOfReferenceUID=_FRAME_OF_REFERENCE,
-        PositionReferenceIndicator="",
         Modality="SEG",
-        PatientName="Scrolling^Sally",
-        PatientID="LOOK-CT",
-        AccessionNumber="LOOK1",
-        StudyDescription="CT head",
         SeriesDescription="Ball",
         SeriesNumber=9,
         ImageType=["DERIVED", "PRIMARY"],
@@ -139,8 +135,13 @@ def _record(**values: Any) -> Dataset:
     return ds
 
 
-def _code(value: str, meaning: str) -> Items:
-    return Items([_record(CodeValue=value, CodingSchemeDesignator="SCT", CodeMeaning=meaning)])
+def _code(value: str, meaning: str, scheme: str = "SCT") -> Items:
+    return Items([_record(CodeValue=value, CodingSchemeDesignator=scheme, CodeMeaning=meaning)])
+
+
+def _reference(number: int) -> Dataset:
+    uid = builders.uid("look", "ct", number)
+    return _record(ReferencedSOPClassUID=CTImageStorage, ReferencedSOPInstanceUID=uid)
 
 
 def _segment() -> Dataset:
@@ -155,12 +156,7 @@ def _segment() -> Dataset:
 
 
 def _referenced_series(slices: int) -> Dataset:
-    images = [
-        _record(
-            ReferencedSOPClassUID=CTImageStorage, ReferencedSOPInstanceUID=builders.uid("look", "ct", number)
-        )
-        for number in range(slices)
-    ]
+    images = [_reference(number) for number in range(slices)]
     return _record(
         SeriesInstanceUID=builders.uid("look", "ct", "series"), ReferencedInstanceSequence=Items(images)
     )
@@ -174,17 +170,11 @@ def _shared_groups() -> Dataset:
 
 
 def _frame_groups(number: int, size: int) -> Dataset:
-    source = _record(
-        ReferencedSOPClassUID=CTImageStorage, ReferencedSOPInstanceUID=builders.uid("look", "ct", number)
-    )
-    source.PurposeOfReferenceCodeSequence = Items(
-        [_record(CodeValue="121322", CodingSchemeDesignator="DCM", CodeMeaning="Source image for processing")]
-    )
+    source = _reference(number)
+    source.PurposeOfReferenceCodeSequence = _code("121322", "Source image for processing", "DCM")
     derivation = _record(
         SourceImageSequence=Items([source]),
-        DerivationCodeSequence=Items(
-            [_record(CodeValue="113076", CodingSchemeDesignator="DCM", CodeMeaning="Segmentation")]
-        ),
+        DerivationCodeSequence=_code("113076", "Segmentation", "DCM"),
     )
     return _record(
         DerivationImageSequence=Items([derivation]),
@@ -218,13 +208,7 @@ def _level(number: int, tile: int, width: int, height: int) -> bytes:
     origin = _record(XOffsetInSlideCoordinateSystem=20, YOffsetInSlideCoordinateSystem=40)
     optical = _record(
         OpticalPathIdentifier="1",
-        IlluminationTypeCodeSequence=Items(
-            [
-                _record(
-                    CodeValue="111744", CodingSchemeDesignator="DCM", CodeMeaning="Brightfield illumination"
-                )
-            ]
-        ),
+        IlluminationTypeCodeSequence=_code("111744", "Brightfield illumination", "DCM"),
         IlluminationColorCodeSequence=_code("371251000", "White color"),
     )
     ds = builders.dataset(
@@ -313,19 +297,7 @@ def pdf() -> bytes:
             ConceptNameCodeSequence=Items([]),
             MIMETypeOfEncapsulatedDocument="application/pdf",
             EncapsulatedDocument=_pdf_bytes(("Dear colleague,", "thank you for sending this patient.")),
-            **dict.fromkeys(
-                (
-                    "SamplesPerPixel",
-                    "PhotometricInterpretation",
-                    "Rows",
-                    "Columns",
-                    "BitsAllocated",
-                    "BitsStored",
-                    "HighBit",
-                    "PixelRepresentation",
-                    "PixelData",
-                )
-            ),
+            **builders.without_pixels(),
         )
     )
 

@@ -54,11 +54,8 @@ def report() -> bytes:
     """Return a verified report of the study."""
     code = Dataset()
     code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = "18748-4", "LN", "Imaging report"
-    no_image = dict.fromkeys(
-        ("PixelData", "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "SamplesPerPixel")
-    )
     return builders.instance(
-        **no_image,
+        **builders.without_pixels(),
         SOPClassUID="1.2.840.10008.5.1.4.1.1.88.11",
         SOPInstanceUID=uid("report"),
         SeriesInstanceUID=uid("report series"),
