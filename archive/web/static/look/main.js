@@ -1,6 +1,8 @@
 // The quick look: what is chosen, and the parts that show it. The address of the page says all of what is chosen.
 
-import { Series, pictureUrl, readGroups, windowsOf } from "./archive.js";
+import { Series, readGroups, windowsOf } from "./archive.js";
+import { isPressed, press, release, wire } from "./buttons.js";
+import { Chosen } from "./chosen.js";
 import { Cine } from "./cine.js";
 import { Papers } from "./documents.js";
 import { WindowFields } from "./fields.js";
@@ -8,15 +10,12 @@ import { watch } from "./gestures.js";
 import { listen } from "./keys.js";
 import { Pictures } from "./pictures.js";
 import { Screen } from "./screen.js";
+import * as strip from "./strip.js";
 import { View } from "./view.js";
-import { dragged, format, parse, tidy } from "./windows.js";
-
-const AHEAD = 8; // images that are fetched ahead of the one shown, and behind a third of that
-const SIDES = [768, 1536, 3072]; // longest sides of pictures that are asked for instead of whole large images
+import { dragged, parse } from "./windows.js";
 
 const id = (name) => document.getElementById(name);
 const root = id("look");
-const links = [...document.querySelectorAll(".look-series")];
 const parts = {
   picture: id("picture"), loading: id("loading"), loadingWords: id("loading-words"), message: id("message"),
   cornerSeries: id("corner-series"), cornerImage: id("corner-image"), cornerWindow: id("corner-window"),
@@ -25,7 +24,9 @@ const viewer = id("full-viewer"); // not there where none is installed
 const viewerHref = viewer?.href;
 const [stage, slider] = [id("stage"), id("slider")];
 
-const state = { link: null, series: null, whole: false, index: 0, direction: 1, window: null, tool: "window", dragging: false };
+const state = new Chosen(({ rows, columns }) => view.side(Math.max(rows, columns)));
+let tool = "window"; // what one finger or the first button does
+let dragging = false; // a window
 let opening = new AbortController(); // ends with the series
 
 const pictures = new Pictures();
@@ -59,15 +60,11 @@ function open(link, { index = 0, uid = null, window: chosen = null } = {}) {
   papers.clear();
   view.reset();
   view.apply();
-  for (const each of links) each.toggleAttribute("aria-current", each === link);
-  link.setAttribute("aria-current", "true");
+  strip.mark(link);
   if (viewer) viewer.href = link.dataset.modality === "SM" ? viewer.dataset.slides : viewerHref;
-  link.scrollIntoView({ block: "nearest", inline: "nearest" });
   const url = `${root.dataset.dicomweb}/studies/${root.dataset.study}/series/${link.dataset.series}`;
   Object.assign(state, { link, series: new Series(url), whole: false, index: 0, window: chosen, direction: 1, current: null });
-  press("invert", false);
-  press("flip-horizontal", false);
-  press("flip-vertical", false);
+  release();
   screen.wait("Series");
   read(index, uid);
 }
@@ -102,10 +99,13 @@ function begin(index) {
     return;
   }
   state.index = Math.min(Math.max(index, 0), state.series.length - 1);
-  const first = state.series.at(state.index).instance;
-  id("rate").value = Math.min(Math.max(Math.round(first.rate ?? 10), 1), 60);
-  cine.rate = Number(id("rate").value);
+  pace(state.series.at(state.index).instance.rate ?? 10);
   refresh();
+}
+
+function pace(rate) {
+  cine.rate = Math.min(Math.max(Math.round(rate), 1), 60);
+  id("rate").value = cine.rate;
 }
 
 // Images
@@ -130,7 +130,7 @@ function refresh() {
     groups(image);
   }
   slider.value = state.index + 1;
-  slider.setAttribute("aria-valuetext", position());
+  slider.setAttribute("aria-valuetext", state.position);
   id("position").textContent = `${state.index + 1} / ${state.series.length}${state.whole ? "" : "+"}`;
   id("scroll-fields").hidden = state.whole && state.series.length === 1;
   id("previous").disabled = state.index === 0;
@@ -138,67 +138,17 @@ function refresh() {
   fields.say(state.window, image);
   if (instance.kind === "image") {
     papers.clear();
-    screen.want(target(image));
+    screen.want(state.target(image));
   } else if (moved) {
     paper(image);
   }
   remember();
 }
 
-const position = () => `Image ${state.index + 1} of ${state.series.length}${state.whole ? "" : " or more"}`;
-
-function target(image) {
-  const { instance, frame } = image;
-  const { modality, description, number } = state.link.dataset;
-  const window = instance.isGrey ? state.window : null;
-  const shownWindow = window ?? windowsOf(image)[0];
-  return {
-    image,
-    url: pictureUrl(image, window, side(instance)),
-    width: instance.columns,
-    title: [modality, description, position().toLowerCase()].filter(Boolean).join(", "),
-    position: position(),
-    seriesLines: [[modality, description].filter(Boolean).join(" "), number && `Series ${number}`],
-    imageLines: [
-      position(),
-      instance.isSlide && "A tile of a slide",
-      instance.frames > 1 && instance.frames < state.series.length && `Frame ${frame} of ${instance.frames}`,
-      instance.number !== null && `No. ${instance.number}`,
-      instance.location !== null && `${Math.round(instance.location * 10) / 10} mm`,
-    ],
-    windowLines: [
-      !instance.isGrey ? "" : shownWindow ? `C ${tidy(shownWindow.centre)} W ${tidy(shownWindow.width)}` : "",
-      instance.isGrey && !window ? "window as stored" : "",
-    ],
-  };
-}
-
-/** The longest side to ask for: what is seen, in a few sizes only, so that zooming asks seldom. */
-function side(instance) {
-  const box = Math.max(stage.clientWidth, stage.clientHeight) * (window.devicePixelRatio || 1) * Math.max(view.zoom, 1);
-  const found = SIDES.find((each) => each >= box);
-  return found && found < Math.max(instance.rows, instance.columns) ? found : null;
-}
-
-function shown(shownTarget) {
-  if (state.dragging) return; // windows that pass by are asked for one image only
-  const { series, index, direction } = state;
-  const urls = [];
-  const add = (at) => {
-    if (at < 0 || at >= series.length || at === index) return;
-    const image = series.at(at);
-    if (image.instance.kind === "image") {
-      urls.push(pictureUrl(image, image.instance.isGrey ? state.window : null, side(image.instance)));
-    }
-  };
-  const ahead = cine.playing ? AHEAD * 4 : AHEAD;
-  for (let step = 1; step <= ahead; step++) {
-    const at = index + step * direction;
-    add(cine.playing && isPressed("loop") ? (at + series.length) % series.length : at);
-    if (step % 3 === 0) add(index - (step / 3) * direction);
-  }
-  pictures.prepare(urls);
-  if (screen.isSettled && !cine.playing) speak(`${shownTarget.position}. ${shownTarget.windowLines[0]}`);
+function shown(target) {
+  if (dragging) return; // windows that pass by are asked for one image only
+  pictures.prepare(state.around({ playing: cine.playing, loop: isPressed("loop") }));
+  if (screen.isSettled && !cine.playing) speak(`${target.position}. ${target.windowLines[0]}`);
 }
 
 /** An enhanced image names its windows elsewhere; they are for words and dragging, the archive knows them. */
@@ -219,12 +169,10 @@ async function groups(image) {
 }
 
 function paper(image) {
-  const { modality, description } = state.link.dataset;
-  const title = [[modality, description].filter(Boolean).join(", "), `${state.index + 1} of ${state.series.length}`];
-  papers.show(image.instance, title.join(", "), {
+  papers.show(image.instance, state.title(`${state.index + 1} of ${state.series.length}`), {
     signal: opening.signal,
     isCurrent: () => state.current?.instance === image.instance, // a list that grows makes images anew
-    picture: (url) => screen.want({ ...target(state.current), url, width: null }),
+    picture: (url) => screen.want({ ...state.target(state.current), url, width: null }),
     frames: () => {
       state.series.takeApart(image.instance);
       slider.max = state.series.length;
@@ -251,18 +199,12 @@ function speak(words) {
 let remembering;
 function remember() {
   clearTimeout(remembering);
-  if (!cine.playing) remembering = setTimeout(() => history.replaceState(null, "", address()), 300);
-}
-
-function address() {
-  const query = new URLSearchParams({ series: state.link.dataset.series, image: state.index + 1 });
-  if (state.window) query.set("window", format(state.window));
-  return `?${query}`;
+  if (!cine.playing) remembering = setTimeout(() => history.replaceState(null, "", state.query), 300);
 }
 
 function fromAddress() {
   const query = new URLSearchParams(location.search);
-  const link = links.find((each) => each.dataset.series === query.get("series")) ?? first();
+  const link = strip.linkOf(query.get("series")) ?? strip.first();
   if (!link) {
     screen.say("This study has no series.");
     return;
@@ -270,12 +212,6 @@ function fromAddress() {
   const uid = query.get("instance");
   const index = Number(query.get(uid ? "frame" : "image") ?? 1) - 1;
   open(link, { index: Number.isFinite(index) ? index : 0, uid, window: parse(query.get("window")) });
-}
-
-/** Images that somebody took come before what was made of them. */
-function first() {
-  const taken = (each) => each.hasAttribute("data-images") && !/^(SEG|PR|SR|KO|RTDOSE)$/.test(each.dataset.modality);
-  return links.find(taken) ?? links.find((each) => each.hasAttribute("data-images")) ?? links[0];
 }
 
 function chooseSeries(link) {
@@ -287,24 +223,18 @@ function chooseSeries(link) {
 
 // Buttons
 
-const isPressed = (name) => id(name).getAttribute("aria-pressed") === "true";
-
-function press(name, yes) {
-  id(name).setAttribute("aria-pressed", String(yes));
-}
-
 let sharpening;
 const actions = {
   step: (by) => { cine.stop(); go(state.index + by); },
   go: (index) => { cine.stop(); go(index < 0 ? state.series.length - 1 : index); },
   series: (by) => {
-    const next = links[links.indexOf(state.link) + by];
+    const next = strip.beside(state.link, by);
     if (next) chooseSeries(next);
   },
   play: () => { if (state.series?.length > 1) cine.toggle(); },
   preset: (at) => fields.choosePreset(at),
   tool: (name) => {
-    state.tool = name;
+    tool = name;
     stage.dataset.tool = name;
     document.querySelector(`input[name="tool"][value="${name}"]`).checked = true;
   },
@@ -322,7 +252,7 @@ const actions = {
   },
   reset: () => {
     view.reset();
-    for (const name of ["invert", "flip-horizontal", "flip-vertical"]) press(name, false);
+    release();
     view.apply();
     choose(null);
   },
@@ -330,31 +260,11 @@ const actions = {
   help: () => id("keys").showModal(),
 };
 
-function wire() {
-  for (const link of links) {
-    link.addEventListener("click", (event) => {
-      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
-      event.preventDefault();
-      chooseSeries(link);
-    });
-    const thumbnail = link.querySelector("img");
-    thumbnail?.addEventListener("error", () => thumbnail.remove());
-  }
-  for (const radio of document.querySelectorAll('input[name="tool"]')) {
-    radio.addEventListener("change", () => actions.tool(radio.value));
-  }
-  id("rate").addEventListener("change", (event) => {
-    cine.rate = Math.min(Math.max(Number(event.target.value) || 10, 1), 60);
-    event.target.value = cine.rate;
-  });
-  for (const [name, action, argument] of [
-    ["invert", "invert"], ["rotate", "turn"], ["flip-horizontal", "flip", "horizontal"],
-    ["flip-vertical", "flip", "vertical"], ["reset", "reset"], ["play", "play"], ["screen", "screen"],
-    ["help", "help"], ["previous", "step", -1], ["next", "step", 1],
-  ]) id(name).addEventListener("click", () => actions[action](argument));
-  id("loop").addEventListener("click", () => press("loop", !isPressed("loop")));
+function listenAll() {
+  strip.listen(chooseSeries);
+  wire(actions);
+  id("rate").addEventListener("change", (event) => pace(Number(event.target.value) || 10));
   slider.addEventListener("input", () => { cine.stop(); go(Number(slider.value) - 1); });
-  id("screen").hidden = !document.fullscreenEnabled;
   window.addEventListener("popstate", fromAddress);
   new ResizeObserver(() => view.apply()).observe(stage);
   listen(actions, id("keys"));
@@ -363,24 +273,24 @@ function wire() {
     zoom: actions.zoom,
     move: (dx, dy) => view.moveBy(dx, dy),
     fit: () => view.fitAgain(),
-    dragStart: (tool) => {
+    dragStart: (used) => {
       const { instance } = state.current ?? {};
-      if (tool !== "window" || !instance?.isGrey) return;
-      state.dragging = true;
+      if (used !== "window" || !instance?.isGrey) return;
+      dragging = true;
       state.window ??= windowsOf(state.current)[0] ?? instance.range;
     },
-    drag: (tool, dx, dy) => {
-      if (tool === "pan") view.moveBy(dx, dy);
+    drag: (used, dx, dy) => {
+      if (used === "pan") view.moveBy(dx, dy);
       else if (state.current?.instance.isGrey && state.window) choose(dragged(state.window, dx, dy, stage.clientWidth));
     },
     dragEnd: () => {
-      state.dragging = false;
+      dragging = false;
       if (screen.target && state.current?.instance.kind === "image") shown(screen.target);
     },
-  }, { tool: () => state.tool, room: () => state.series?.length || 1 });
+  }, { tool: () => tool, room: () => state.series?.length || 1 });
 }
 
-wire();
+listenAll();
 actions.tool(window.matchMedia("(pointer: coarse)").matches ? "scroll" : "window");
 fromAddress();
 stage.focus({ preventScroll: true });

@@ -1,5 +1,7 @@
 // How the picture lies on the stage: fitted, enlarged, moved, turned, flipped, inverted. Knows nothing of images.
 
+const SIDES = [768, 1536, 3072]; // longest sides of pictures that are asked for instead of whole large images
+
 export class View {
   /** `note` is where it says what was turned or flipped. */
   constructor(stage, holder, note) {
@@ -26,6 +28,14 @@ export class View {
 
   get scale() {
     return this.fit * this.zoom;
+  }
+
+  /** The longest side to ask for, null for all: what is seen, in a few sizes only, so that zooming asks seldom. */
+  side(longest) {
+    const { clientWidth, clientHeight } = this.stage;
+    const box = Math.max(clientWidth, clientHeight) * (window.devicePixelRatio || 1) * Math.max(this.zoom, 1);
+    const found = SIDES.find((each) => each >= box);
+    return found && found < longest ? found : null;
   }
 
   /** Zoom by a factor; the point (from the middle of the stage) stays where it is. */
