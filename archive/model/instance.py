@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from archive.model.level import Place
+
 Element = Mapping[str, Any]
 """One attribute of the DICOM JSON model (PS3.18 F.2.2): {"vr": …, "Value": […]}."""
 
@@ -18,6 +20,11 @@ class Identity:
     series_uid: str
     sop_uid: str
     sop_class_uid: str
+
+    @property
+    def place(self) -> Place:
+        """Where the instance is."""
+        return Place(self.study_uid, self.series_uid, self.sop_uid)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ _ORGANISATION = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 def instance_stem(organisation: str, identity: Identity, sha256: str) -> str:
     """Return a new stem for an instance; the bytes are at `stem + ".dcm"`."""
-    folder = _folder(organisation, Place(identity.study_uid, identity.series_uid, identity.sop_uid))
+    folder = _folder(organisation, identity.place)
     return f"{folder}/{ULID()}-{sha256}"
 
 

@@ -33,8 +33,7 @@ class Subject:
     @property
     def place(self) -> Place:
         """Where it is."""
-        identity = self.instance.identity
-        return Place(identity.study_uid, identity.series_uid, identity.sop_uid)
+        return self.instance.identity.place
 
     @property
     def pixels(self) -> Pixels:

@@ -12,7 +12,6 @@ from archive.dicomweb.multipart import part_content_type
 from archive.dicomweb.negotiation import Container, choose_bulk
 from archive.dicomweb.uris import bulkdata_url, parse_bulk_path
 from archive.model.instance import StoredInstance
-from archive.model.level import Place
 from archive.services.begun import begun
 from archive.services.bulkdata import Found
 from archive.web import frames
@@ -49,9 +48,7 @@ def bulkdata(**_: str) -> Response:
 
 def _all_parts(instances: Iterable[StoredInstance]) -> Iterator[Part]:
     for instance in instances:
-        identity = instance.identity
-        where = Place(identity.study_uid, identity.series_uid, identity.sop_uid)
-        for found in services().bulkdata.find_all(principal(), where):
+        for found in services().bulkdata.find_all(principal(), instance.identity.place):
             if not found.is_encapsulated_pixels:
                 yield _part(found, OCTET_STREAM)
 
@@ -76,4 +73,4 @@ def _content_type(media_type: str) -> str:
 
 def _location(found: Found) -> str:
     of = found.instance.identity
-    return bulkdata_url(base_url(), Place(of.study_uid, of.series_uid, of.sop_uid), found.value.path)
+    return bulkdata_url(base_url(), of.place, found.value.path)

@@ -99,7 +99,7 @@ def _places(where: Place, choices: Sequence[FrameChoice]) -> Iterator[Place]:
     for each in services().retrieve.instances(principal(), where):
         if each.pixels is not None:
             _match(choices, each, Resource.PIXELDATA)
-            yield Place(each.identity.study_uid, each.identity.series_uid, each.identity.sop_uid)
+            yield each.identity.place
 
 
 def _all_parts(places: Iterable[Place], choices: Sequence[FrameChoice]) -> Iterator[Part]:

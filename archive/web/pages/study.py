@@ -110,5 +110,4 @@ def _document(listed: Listed) -> Document:
             words.text(listed.attributes, _VERIFICATION), ""
         ),
     ]
-    where = Place(identity.study_uid, identity.series_uid, identity.sop_uid)
-    return Document(listed, where, kind, title, ", ".join(filter(None, state)))
+    return Document(listed, identity.place, kind, title, ", ".join(filter(None, state)))
