@@ -1,8 +1,8 @@
 """Instances one by one, as people list them: those of a series a page at a time, the documents of a study,
 and an instance between its neighbours.
 
-A page is cut out of the keys, which an index has, before any wide row is read, so that a series of 5,000 is
-as quick as one of 50. Everything stands under `visible`, the one condition of access.
+A page is cut out of the keys, which an index has, before any wide row is read, so that a series of 5,000
+costs little more than one of 50. Everything stands under `visible`, the one condition of access.
 """
 
 from __future__ import annotations
