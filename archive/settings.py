@@ -119,7 +119,9 @@ class Settings:
     bulk_threshold: int = setting(
         1024, _whole(64), "Binary values longer than this many bytes are BulkDataURI in metadata, not inline."
     )
-    default_limit: int = setting(100, _whole(1), "Results of a search that names no limit.")
+    default_limit: int = setting(
+        100, _whole(1), "Results of a search that names neither a limit nor, in its path, a study."
+    )
     max_limit: int = setting(5000, _whole(1), "Most results of one search.")
     scan_limit: int = setting(
         20_000,

@@ -45,7 +45,9 @@ def parse_query(
 ) -> Query:
     """Read decoded (name, value) pairs; raise InvalidRequest whose `where` is the parameter at fault.
 
-    `limit=0` asks for the number of matches alone. A limit above `max_limit` is lowered, with a note.
+    `limit=0` asks for the number of matches alone. A limit above `max_limit` is lowered, with a note. Without
+    one, `default_limit` cuts a search of the archive; what the path narrows to a study is listed up to
+    `max_limit`, for whoever lists the images of a series expects all of them.
     """
     notes: list[str] = []
     options = Options(
@@ -55,7 +57,8 @@ def parse_query(
     )
     keys, universal = _keys(parameters, options, notes)
     include, include_all = _include(parameters, notes)
-    limit = _number(parameters, "limit", default_limit)
+    unsaid = default_limit if place.study_uid is None else max_limit
+    limit = _number(parameters, "limit", unsaid)
     if limit > max_limit:
         notes.append(
             f"The limit is above the maximum of this service; at most {max_limit} results are returned"

@@ -76,7 +76,8 @@ archive may do everything.
 ### search
 
 - No match is 200 and `[]`, in editions before 2026a 204.
-- A search without `limit` returns {default_limit} results, and none returns more than {max_limit}.
+- A search without `limit` returns {default_limit} results, one below a study or a series all of them; none
+  returns more than {max_limit}.
   `Link` with `rel="next"` leads to the next page; `Warning: 299` tells how many there are still.
   `X-Total-Count` is exact to 10,000 and left out beyond. `limit=0` only counts.
 - Order: StudyDate and StudyTime, newest first, empty ones last, then UID; series and instances

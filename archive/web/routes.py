@@ -46,7 +46,7 @@ _SEARCH = (
     Parameter("fuzzymatching", "Each word begins some word of the name; accents ignored.", _FLAG),
     Parameter("emptyvaluematching", "An empty value matches empty attributes.", _FLAG),
     Parameter("multiplevaluematching", "Commas and backslashes separate values.", _FLAG),
-    Parameter("limit", "Most results."),
+    Parameter("limit", "Most results; without it a page of the archive, or all of a study or series."),
     Parameter("offset", "Results to skip."),
     Parameter("cursor", "Where to go on, as the Link header of the page before says."),
     *_ACCEPT,
