@@ -171,9 +171,9 @@ def _batches(new: Iterable[NewInstance]) -> Iterator[list[NewInstance]]:
         yield batch
 
 
-def _values(organisation: int, parents: Parents, new: NewInstance) -> dict[str, Any]:
+def instance_row(organisation: int, study_id: int, series_id: int, new: NewInstance) -> dict[str, Any]:
+    """Return the row of `instances`, its id left to the database."""
     reading = new.reading
-    study_id, series_id = parents.ids(reading)
     own = {a.tag: reading.attributes[a.tag] for a in INSTANCE_ATTRIBUTES if a.tag in reading.attributes}
     return {
         "organisation_id": organisation,
@@ -203,7 +203,9 @@ def _insert(
         .on_conflict_do_nothing(index_elements=["organisation_id", "sop_uid"])
         .returning(instances.c.sop_uid, instances.c.id)
     )
-    rows = connection.execute(statement, [_values(organisation, parents, each) for each in batch])
+    rows = connection.execute(
+        statement, [instance_row(organisation, *parents.ids(each.reading), each) for each in batch]
+    )
     return {row.sop_uid: row.id for row in rows}
 
 
@@ -227,9 +229,8 @@ def _meet(
             return Written(Verdict.ALREADY)
         if not new.replace:
             return Written(Verdict.DUPLICATE)
-    connection.execute(
-        sa.update(instances).where(instances.c.id == row.id).values(_values(organisation, parents, new))
-    )
+    values = instance_row(organisation, study_id, series_id, new)
+    connection.execute(sa.update(instances).where(instances.c.id == row.id).values(values))
     for table in (instance_metadata, instance_bulk, frame_blocks):
         connection.execute(sa.delete(table).where(table.c.instance_id == row.id))
     search_attributes.forget(connection, row.id)
@@ -260,9 +261,8 @@ def _instance_id(connection: Connection, organisation: int, uid: str) -> int:
     return int(connection.execute(statement).scalar_one())
 
 
-def _insert_parts(connection: Connection, batch: list[NewInstance], taken: dict[str, int]) -> None:
-    """Insert what belongs to the instances: metadata, bulk value ranges, frame ranges."""
-    mine = [(taken[uid], each) for uid, each in _written(batch, taken)]
+def part_rows(mine: Sequence[tuple[int, NewInstance]]) -> dict[sa.Table, list[dict[str, Any]]]:
+    """Return the rows of what belongs to instances with these ids: metadata, ranges of values and frames."""
     segments = [
         {
             "instance_id": i,
@@ -281,6 +281,10 @@ def _insert_parts(connection: Connection, batch: list[NewInstance], taken: dict[
         for i, each in mine
         for block in each.reading.frame_blocks
     ]
-    for table, rows in ((instance_metadata, segments), (instance_bulk, bulk), (frame_blocks, blocks)):
+    return {instance_metadata: segments, instance_bulk: bulk, frame_blocks: blocks}
+
+
+def _insert_parts(connection: Connection, batch: list[NewInstance], taken: dict[str, int]) -> None:
+    for table, rows in part_rows([(taken[uid], each) for uid, each in _written(batch, taken)]).items():
         if rows:
             connection.execute(sa.insert(table), rows)

@@ -65,16 +65,7 @@ class Parents:
         for reading in readings:
             uid = reading.identity.study_uid
             values[uid] = filled(values.get(uid, {}), reading.attributes, STUDY_ATTRIBUTES)
-        new = [
-            {
-                "organisation_id": organisation,
-                "study_uid": uid,
-                "attributes": orjson.dumps(attributes),
-                "created_at": datetime.now(UTC),
-                **study_columns(attributes),
-            }
-            for uid, attributes in sorted(values.items())
-        ]
+        new = [study_row(organisation, uid, attributes) for uid, attributes in sorted(values.items())]
         rows = _make(
             self._connection,
             new,
@@ -117,21 +108,34 @@ class Parents:
         for reading in readings:
             key = self._studies[reading.identity.study_uid], reading.identity.series_uid
             values[key] = filled(values.get(key, {}), reading.attributes, SERIES_ATTRIBUTES)
-        new = [
-            {
-                "study_id": study_id,
-                "series_uid": uid,
-                "attributes": orjson.dumps(attributes),
-                **series_columns(attributes),
-            }
-            for (study_id, uid), attributes in sorted(values.items())
-        ]
+        new = [series_row(*key, attributes) for key, attributes in sorted(values.items())]
         where = sa.tuple_(series.c.study_id, series.c.series_uid).in_(list(values))
         rows = _make(self._connection, new, series, ["study_id", "series_uid"], where, self.new_series)
         for row in rows:
             self._series[study_uids[row.study_id], row.series_uid] = row.id
             mine = values[row.study_id, row.series_uid]
             self._series_values[row.id] = _fill_up(self._connection, series, row, mine, SERIES_ATTRIBUTES)
+
+
+def study_row(organisation: int, uid: str, attributes: Attributes) -> dict[str, Any]:
+    """Return the row of `studies` of a new study, its id left to the database."""
+    return {
+        "organisation_id": organisation,
+        "study_uid": uid,
+        "attributes": orjson.dumps(attributes),
+        "created_at": datetime.now(UTC),
+        **study_columns(attributes),
+    }
+
+
+def series_row(study_id: int, uid: str, attributes: Attributes) -> dict[str, Any]:
+    """Return the row of `series` of a new series, its id left to the database."""
+    return {
+        "study_id": study_id,
+        "series_uid": uid,
+        "attributes": orjson.dumps(attributes),
+        **series_columns(attributes),
+    }
 
 
 def patient_of(attributes: Attributes) -> tuple[str, str]:
