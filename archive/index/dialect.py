@@ -12,9 +12,12 @@ from sqlalchemy.engine import Connection
 
 def insert(connection: Connection, table: sa.Table) -> Any:
     """Return an INSERT that knows ON CONFLICT and `excluded`."""
-    if connection.dialect.name == "sqlite":
-        return sqlite.insert(table)
-    return postgresql.insert(table)
+    return insert_into(table, connection.dialect.name)
+
+
+def insert_into(table: sa.Table, dialect: str) -> Any:
+    """Return an INSERT that knows ON CONFLICT and `excluded`, for a kind of database."""
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
 
 
 def utc(moment: datetime) -> datetime:

@@ -6,21 +6,25 @@ the start when the database says that another one was in the way.
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+import psycopg2
 import sqlalchemy as sa
 from sqlalchemy import exc
 from sqlalchemy.engine import Connection, Engine
 
 from archive.errors import CommitUnknown, FilmroomError, Unavailable
+from archive.index.prepared import Prepared, forget, wrapped
 
 T = TypeVar("T")
 
 _ATTEMPTS = 8
+_IDLE = 1.0  # seconds after which a pooled connection is asked whether it lives
 # serialization_failure, deadlock_detected, lock_not_available (PostgreSQL, Appendix A)
 _TRY_AGAIN = {"40001", "40P01", "55P03"}
 
@@ -32,6 +36,49 @@ class Database:
         """Prepare an engine for at most `pool` connections; statements end after `timeout` seconds."""
         self.engine: Engine = _engine(url, pool, timeout)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
+
+    def rows(self, statement: Prepared, **values: Any) -> list[Any]:
+        """Execute one read by itself and return its rows. Raise Unavailable where that cannot be done.
+
+        Nothing but the statement goes to the database: no transaction is begun around it. It is asked once
+        more where the connection turns out to have been cut off meanwhile.
+        """
+        with _translated():
+            try:
+                return self._rows(statement, values)
+            except exc.DBAPIError as error:
+                if not error.connection_invalidated:
+                    raise
+            return self._rows(statement, values)
+
+    def first(self, statement: Prepared, **values: Any) -> Any:
+        """Return the first of `rows`, or None."""
+        rows = self.rows(statement, **values)
+        return rows[0] if rows else None
+
+    def _rows(self, statement: Prepared, values: dict[str, Any]) -> list[Any]:
+        dialect = self.engine.dialect
+        try:
+            connection = self.engine.raw_connection()
+        except dialect.loaded_dbapi.Error as error:
+            raise wrapped(dialect, error, broken=False) from error
+        driver: Any = connection.driver_connection
+        try:
+            if self.is_sqlite:
+                return statement.text(dialect).run(driver, values)
+            driver.autocommit = True
+            rows = statement.text(dialect).run(driver, values)
+            driver.autocommit = False
+            return rows
+        except dialect.loaded_dbapi.Error as error:
+            broken = dialect.is_disconnect(error, driver, None)
+            if broken:
+                forget(self.engine, connection, error)
+            elif not self.is_sqlite:
+                driver.autocommit = False
+            raise wrapped(dialect, error, broken=broken) from error
+        finally:
+            connection.close()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -60,8 +107,10 @@ class Database:
             transaction = connection.begin()
             try:
                 result = work(connection)
-            except BaseException:
+            except BaseException as error:
                 transaction.rollback()
+                if isinstance(error, exc.DBAPIError) and error.connection_invalidated:
+                    raise InTheWay("the connection was cut off, and nothing was committed") from error
                 raise
             try:
                 transaction.commit()
@@ -112,12 +161,11 @@ def _engine(url: str, pool: int, timeout: int) -> Engine:
         sa.event.listen(engine, "connect", _sqlite_connect)
         sa.event.listen(engine, "begin", _sqlite_begin)
         return engine
-    return sa.create_engine(
+    engine = sa.create_engine(
         url,
         pool_size=pool,
         max_overflow=0,
         pool_timeout=timeout,
-        pool_pre_ping=True,
         isolation_level="READ COMMITTED",
         connect_args={
             "connect_timeout": 5,
@@ -126,6 +174,29 @@ def _engine(url: str, pool: int, timeout: int) -> Engine:
             "tcp_user_timeout": timeout * 1000,
         },
     )
+    sa.event.listen(engine, "checkin", _checked_in)
+    sa.event.listen(engine, "checkout", _checked_out)
+    return engine
+
+
+def _checked_in(_connection: Any, record: Any) -> None:
+    record.info["used"] = time.monotonic()
+
+
+def _checked_out(connection: Any, record: Any, _proxy: Any) -> None:
+    """Ask a connection that lay idle whether it still lives: SQLAlchemy takes another where it does not.
+
+    One that was in use just now is not asked, because that would be a round trip for every statement.
+    """
+    if time.monotonic() - record.info.get("used", math.inf) < _IDLE:
+        return
+    try:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        connection.autocommit = False
+    except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+        raise exc.DisconnectionError from error
 
 
 def _sqlite_connect(connection: Any, _record: Any) -> None:
