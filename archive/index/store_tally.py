@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from archive.index.dialect import insert
@@ -33,20 +34,25 @@ class Tally:
         study[2] += bytes_added
         self._series[series_id] = self._series.get(series_id, 0) + instances_added
 
-    def write(self, connection: Connection) -> None:
-        """Add all of it to the tables, in the order of their keys."""
+    def rows(self) -> dict[sa.Table, list[dict[str, int]]]:
+        """Return what is added, as rows of the tables in the order of their keys."""
         studies = [
             {"study_id": i, "series": s, "instances": n, "bytes": size, "revision": 1}
             for i, (s, n, size) in sorted(self._studies.items())
         ]
         many = [{"series_id": i, "instances": n, "revision": 1} for i, n in sorted(self._series.items())]
-        for table, key, rows in ((study_state, "study_id", studies), (series_state, "series_id", many)):
+        return {study_state: studies, series_state: many}
+
+    def write(self, connection: Connection) -> None:
+        """Add all of it to the tables."""
+        for table, rows in self.rows().items():
             if not rows:
                 continue
+            (key,) = table.primary_key
             statement = insert(connection, table)
             added = {
                 column.name: column + statement.excluded[column.name]
                 for column in table.columns
-                if column.name != key
+                if column is not key
             }
             connection.execute(statement.on_conflict_do_update(index_elements=[key], set_=added), rows)
