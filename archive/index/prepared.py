@@ -37,7 +37,7 @@ class Prepared:
         try:
             return text.run(driver, values)
         except connection.dialect.loaded_dbapi.Error as error:
-            raise _wrapped(connection, error) from error
+            raise driver_error(connection, error) from error
 
     def first(self, connection: Connection, **values: Any) -> Any:
         """Execute as `run` does; return the first row or None."""
@@ -54,7 +54,7 @@ class Prepared:
         try:
             return text.many(driver, values)
         except connection.dialect.loaded_dbapi.Error as error:
-            raise _wrapped(connection, error) from error
+            raise driver_error(connection, error) from error
 
     def text(self, dialect: Dialect) -> _Text:
         """Return the compiled form for a kind of database."""
@@ -162,7 +162,8 @@ def _around_values(sql: str) -> tuple[str, str, str]:
     raise ValueError("the statement has no VALUES list")
 
 
-def _wrapped(connection: Connection, error: Exception) -> BaseException:
+def driver_error(connection: Connection, error: Exception) -> BaseException:
+    """Return what SQLAlchemy would raise for an error of its driver, a broken connection thrown away."""
     dialect = connection.dialect
     broken = dialect.is_disconnect(error, connection.connection.driver_connection, None)  # type: ignore[arg-type]
     if broken:

@@ -93,17 +93,22 @@ def values_for(
     ]
 
 
-def insert_values(
-    connection: Connection, chosen: Sequence[SearchAttribute], new: Iterable[tuple[int, bytes]]
-) -> None:
-    """Insert the values of new instances, given as (row id, packed DICOM JSON)."""
+def value_rows(chosen: Sequence[SearchAttribute], new: Iterable[tuple[int, bytes]]) -> list[dict[str, Any]]:
+    """Return the rows of `search_values` of new instances, given as (row id, packed DICOM JSON)."""
     if not chosen:
-        return
-    rows = [
+        return []
+    return [
         {"attribute_id": attribute_id, "instance_id": instance_id, "position": position, "value": value}
         for instance_id, packed in new
         for attribute_id, position, value in values_for(chosen, orjson.loads(text(packed, b"")))
     ]
+
+
+def insert_values(
+    connection: Connection, chosen: Sequence[SearchAttribute], new: Iterable[tuple[int, bytes]]
+) -> None:
+    """Insert the values of new instances, given as (row id, packed DICOM JSON)."""
+    rows = value_rows(chosen, new)
     if rows:
         connection.execute(insert(connection, search_values).on_conflict_do_nothing(), rows)
 
