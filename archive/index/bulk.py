@@ -53,7 +53,7 @@ _ASKED = 1_000  # UIDs that one statement asks for
 
 @dataclass(slots=True)
 class Loaded:
-    """How many instances are new in the index, and the verdict on each of the others by SOP Instance UID."""
+    """How many instances are new in the index, and by SOP Instance UID the last verdict on what was not."""
 
     instances: int = 0
     others: dict[str, Written] = field(default_factory=dict)
@@ -101,11 +101,24 @@ def _write(connection: Connection, principal: Principal, chunk: list[NewInstance
     except exc.IntegrityError as error:
         raise InTheWay("a study was stored between two looks at it") from error
     loaded = Loaded(len(fresh))
-    if rest:
-        verdicts = store.write(connection, principal, rest, keep=keep)
-        loaded.others = {uid: each for uid, each in verdicts.items() if each.verdict is not Verdict.NEW}
-        loaded.instances += len(verdicts) - len(loaded.others)
+    for some in _without_repeats(rest):
+        verdicts = store.write(connection, principal, some, keep=keep)
+        others = {uid: each for uid, each in verdicts.items() if each.verdict is not Verdict.NEW}
+        loaded.others |= others
+        loaded.instances += len(verdicts) - len(others)
     return loaded
+
+
+def _without_repeats(new: Iterable[NewInstance]) -> Iterator[list[NewInstance]]:
+    """Cut instances where a SOP Instance UID comes again, which one store request never has."""
+    part: dict[str, NewInstance] = {}
+    for each in new:
+        if _sop_uid(each) in part:
+            yield list(part.values())
+            part = {}
+        part[_sop_uid(each)] = each
+    if part:
+        yield list(part.values())
 
 
 def _parted(
