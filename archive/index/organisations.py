@@ -8,7 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from archive.errors import NotFound
+from archive.index.engine import Database
 from archive.index.schema import organisations
+from archive.model.principal import Principal
 
 _known: WeakKeyDictionary[Engine, dict[str, int]] = WeakKeyDictionary()
 
@@ -22,3 +24,12 @@ def organisation_id(connection: Connection, name: str) -> int:
             raise NotFound(f"there is no organisation {name}")
         known[name] = found
     return known[name]
+
+
+def asking(database: Database, principal: Principal) -> dict[str, int]:
+    """Return the parameters of `visible` in prepared statements; raise NotFound for no organisation."""
+    known = _known.get(database.engine, {}).get(principal.organisation)
+    if known is None:
+        with database.read() as connection:
+            known = organisation_id(connection, principal.organisation)
+    return {"organisation": known}

@@ -17,9 +17,10 @@ from sqlalchemy.engine import Connection
 
 from archive.errors import Gone, NotFound
 from archive.index.engine import Database
-from archive.index.organisations import organisation_id
+from archive.index.organisations import asking, organisation_id
+from archive.index.prepared import Prepared, is_among
 from archive.index.records import INSTANCE_COLUMNS, INSTANCE_JOIN, INSTANCE_ORDER, SERIES_ORDER, to_instance
-from archive.index.schema import instances, series, series_state, studies, study_state, tombstones
+from archive.index.schema import BigId, instances, series, series_state, studies, study_state, tombstones
 from archive.model.instance import Element, StoredInstance
 from archive.model.level import Level, Place
 from archive.model.principal import Principal
@@ -29,88 +30,142 @@ CHUNK = 500
 
 def visible(connection: Connection, principal: Principal) -> sa.ColumnElement[bool]:
     """Return the condition under which a caller may see a study: the one place that says so."""
-    return studies.c.organisation_id == organisation_id(connection, principal.organisation)
+    return _visible_to(sa.literal(organisation_id(connection, principal.organisation), BigId))
+
+
+def _visible_to(organisation: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+    return studies.c.organisation_id == organisation
+
+
+VISIBLE = _visible_to(sa.bindparam("organisation", type_=BigId))
+"""The same in prepared statements; `asking` gives their parameters."""
 
 
 def at(place: Place) -> list[sa.ColumnElement[bool]]:
     """Return the conditions that a place puts on INSTANCE_JOIN."""
+    return _at(place.study_uid, place.series_uid, place.sop_uid)
+
+
+def _at(
+    study: str | sa.BindParameter[str] | None,
+    series_: str | sa.BindParameter[str] | None,
+    instance: str | sa.BindParameter[str] | None,
+) -> list[sa.ColumnElement[bool]]:
     conditions: list[sa.ColumnElement[bool]] = []
-    if place.study_uid is not None:
-        conditions.append(studies.c.study_uid == place.study_uid)
-    if place.series_uid is not None:
-        conditions.append(series.c.series_uid == place.series_uid)
-    if place.sop_uid is not None:
-        conditions.append(instances.c.sop_uid == place.sop_uid)
+    if study is not None:
+        conditions.append(studies.c.study_uid == study)
+    if series_ is not None:
+        conditions.append(series.c.series_uid == series_)
+    if instance is not None:
+        # With the organisation the unique index leads to the one row; without it every instance of the study
+        # would be looked at.
+        conditions += [
+            instances.c.organisation_id == studies.c.organisation_id,
+            instances.c.sop_uid == instance,
+        ]
     return conditions
+
+
+def at_level(level: Level) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions of `at` for prepared statements; `uids` gives their parameters."""
+    study, series_, instance = (
+        sa.bindparam(name, type_=sa.Text) if each <= level else None
+        for each, name in zip(Level, ("study", "series", "instance"), strict=True)
+    )
+    return _at(study, series_, instance)
+
+
+def uids(place: Place) -> dict[str, str | None]:
+    """Return the parameters of `at_level`."""
+    return {"study": place.study_uid, "series": place.series_uid, "instance": place.sop_uid}
+
+
+_IDS = {
+    level: Prepared(
+        sa.select(instances.c.id)
+        .select_from(INSTANCE_JOIN)
+        .where(VISIBLE, *at_level(level))
+        .order_by(*SERIES_ORDER, *INSTANCE_ORDER)
+    )
+    for level in Level
+}
 
 
 def instance_ids(database: Database, principal: Principal, place: Place) -> array[int]:
     """Return the row ids of the instances at a place, in order; raise NotFound or Gone."""
-    with database.read() as connection:
-        rows = connection.execute(
-            sa.select(instances.c.id)
-            .select_from(INSTANCE_JOIN)
-            .where(visible(connection, principal), *at(place))
-            .order_by(*SERIES_ORDER, *INSTANCE_ORDER)
-        )
-        ids = array("q", rows.scalars())
-        if not ids:
-            raise missing(connection, principal, place)
-    return ids
+    rows = database.rows(_IDS[place.level], **asking(database, principal), **uids(place))
+    if not rows:
+        raise _missing(database, principal, place)
+    return array("q", [row[0] for row in rows])
+
+
+_OF_IDS = Prepared(
+    lambda dialect: (
+        sa.select(*INSTANCE_COLUMNS)
+        .select_from(INSTANCE_JOIN)
+        .where(is_among(instances.c.id, "ids", dialect))
+    )
+)
 
 
 def fetch_instances(database: Database, ids: array[int]) -> Iterator[StoredInstance]:
     """Go through the records of row ids, in their order. What was deleted meanwhile is left out."""
-    statement = sa.select(*INSTANCE_COLUMNS).select_from(INSTANCE_JOIN)
     for start in range(0, len(ids), CHUNK):
         chunk = ids[start : start + CHUNK]
-        with database.read() as connection:
-            rows = connection.execute(statement.where(instances.c.id.in_(chunk.tolist()))).all()
-        found = {row.id: row for row in rows}
+        found = {row.id: row for row in database.rows(_OF_IDS, ids=chunk)}
         yield from (to_instance(found[i]) for i in chunk if i in found)
+
+
+def instance_statement(source: sa.FromClause = INSTANCE_JOIN, *more: sa.ColumnElement[Any]) -> Prepared:
+    """Return the statement for `find_one` that gives INSTANCE_COLUMNS and `more` of an instance."""
+    return Prepared(
+        sa.select(*INSTANCE_COLUMNS, *more).select_from(source).where(VISIBLE, *at_level(Level.INSTANCE))
+    )
+
+
+_ONE = instance_statement()
 
 
 def one_instance(database: Database, principal: Principal, place: Place) -> StoredInstance:
     """Return the instance at a place of the instance level; raise NotFound or Gone."""
-    with database.read() as connection:
-        row = select_one(connection, principal, place, INSTANCE_JOIN, ())
-    return to_instance(row)
+    return to_instance(find_one(database, principal, place, _ONE))
 
 
-def select_one(
-    connection: Connection,
-    principal: Principal,
-    place: Place,
-    source: sa.FromClause,
-    more: tuple[sa.ColumnElement[Any], ...],
+def find_one(
+    database: Database, principal: Principal, place: Place, statement: Prepared, **values: Any
 ) -> Any:
-    """Return one row of INSTANCE_COLUMNS and `more` from `source`; raise NotFound or Gone."""
-    row = connection.execute(
-        sa.select(*INSTANCE_COLUMNS, *more)
-        .select_from(source)
-        .where(visible(connection, principal), *at(place))
-    ).first()
+    """Return the row that an `instance_statement` gives at a place; raise NotFound or Gone."""
+    row = database.first(statement, **asking(database, principal), **uids(place), **values)
     if row is None:
-        raise missing(connection, principal, place)
+        raise _missing(database, principal, place)
     return row
+
+
+def _revision(level: Level) -> Prepared:
+    source = studies.join(study_state, study_state.c.study_id == studies.c.id)
+    columns = [studies.c.id, study_state.c.revision]
+    if level is not Level.STUDY:
+        source = source.join(series, series.c.study_id == studies.c.id)
+        source = source.join(series_state, series_state.c.series_id == series.c.id)
+        columns = [series.c.id, series_state.c.revision]
+    return Prepared(sa.select(*columns).select_from(source).where(VISIBLE, *at_level(level)))
+
+
+_REVISIONS = {level: _revision(level) for level in (Level.STUDY, Level.SERIES)}
 
 
 def revision(database: Database, principal: Principal, place: Place) -> str:
     """Return a text that changes whenever an instance at a place (study or series) comes, changes or goes."""
-    source = studies.join(study_state, study_state.c.study_id == studies.c.id)
-    columns = [studies.c.id, study_state.c.revision]
-    if place.level is not Level.STUDY:
-        source = source.join(series, series.c.study_id == studies.c.id)
-        source = source.join(series_state, series_state.c.series_id == series.c.id)
-        columns = [series.c.id, series_state.c.revision]
     above = Place(place.study_uid, place.series_uid)
-    with database.read() as connection:
-        row = connection.execute(
-            sa.select(*columns).select_from(source).where(visible(connection, principal), *at(above))
-        ).first()
-        if row is None:
-            raise missing(connection, principal, above)
+    row = database.first(_REVISIONS[above.level], **asking(database, principal), **uids(above))
+    if row is None:
+        raise _missing(database, principal, above)
     return f"{row[0]}.{row[1]}"
+
+
+def _missing(database: Database, principal: Principal, place: Place) -> NotFound | Gone:
+    with database.read() as connection:
+        return missing(connection, principal, place)
 
 
 def missing(connection: Connection, principal: Principal, place: Place) -> NotFound | Gone:

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from archive.index.dialect import utc
 from archive.index.engine import Database
 from archive.index.records import INSTANCE_COLUMNS, INSTANCE_JOIN, INSTANCE_ORDER, SERIES_ORDER, to_instance
-from archive.index.retrieve import at, missing, select_one, visible
+from archive.index.retrieve import at, find_one, instance_statement, missing, visible
 from archive.index.schema import instances, series, series_state, studies
 from archive.model.instance import Element, StoredInstance
 from archive.model.level import Place
@@ -121,17 +121,20 @@ def instances_of_classes(
         return tuple(_listed(row) for row in rows)
 
 
+_WITH_ABOVE = instance_statement(
+    INSTANCE_JOIN,
+    instances.c.attributes,
+    instances.c.stored_at,
+    instances.c.series_id,
+    series.c.attributes.label("of_series"),
+    studies.c.attributes.label("of_study"),
+)
+
+
 def neighbours(database: Database, principal: Principal, place: Place) -> Neighbours:
     """Return the instance at a place among those of its series; raise NotFound or Gone."""
-    more = (
-        instances.c.attributes,
-        instances.c.stored_at,
-        instances.c.series_id,
-        series.c.attributes.label("of_series"),
-        studies.c.attributes.label("of_study"),
-    )
+    row = find_one(database, principal, place, _WITH_ABOVE)
     with database.read() as connection:
-        row = select_one(connection, principal, place, INSTANCE_JOIN, more)
         ordered = (
             sa.select(
                 instances.c.id,
