@@ -9,8 +9,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from pydicom._uid_dict import UID_dictionary
-from pydicom.datadict import dictionary_description, keyword_for_tag, private_dictionary_description
+from archive.dicom.dictionary import private_name, public_entry
 
 LONGEST = 1000
 """Characters of a value that are shown."""
@@ -41,12 +40,6 @@ def meaning(item: Mapping[str, Any]) -> str:
     return text_of(values[0])[:LONGEST] if isinstance(values[0], str) else ""
 
 
-def uid_name(uid: str) -> str:
-    """Return the name of a UID of PS3.6; empty for one that has none."""
-    entry = UID_dictionary.get(uid)
-    return entry[0] if entry else ""
-
-
 @lru_cache(maxsize=8192)
 def names_of(tag: str, creator: str = "") -> tuple[str, str]:
     """Return the keyword (empty for none) and the name of an attribute."""
@@ -55,19 +48,12 @@ def names_of(tag: str, creator: str = "") -> tuple[str, str]:
         if tag[4:6] == "00":
             return "", "Private creator"
         return "", _private_name(number, creator)
-    try:
-        return keyword_for_tag(number), dictionary_description(number)
-    except KeyError:
-        return "", "Unknown attribute"
+    entry = public_entry(number)
+    return (entry[4], entry[2]) if entry else ("", "Unknown attribute")
 
 
 def _private_name(number: int, creator: str) -> str:
-    known = ""
-    if creator:
-        try:
-            known = private_dictionary_description(number, creator)
-        except KeyError:
-            known = ""
+    known = private_name(number, creator) if creator else ""
     return known or (f"Private, {creator}" if creator else "Private, no creator")
 
 

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from archive.dicom.attribute_text import LONGEST, meaning, names_of, text_of, uid_name
+from archive.dicom.attribute_text import LONGEST, meaning, names_of, text_of
+from archive.dicom.dictionary import uid_name
 
 _SHOWN_BYTES = 32
 

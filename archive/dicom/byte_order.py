@@ -6,8 +6,9 @@ swaps a part of a value cuts it at whole words.
 
 from __future__ import annotations
 
-import numpy as np
+from array import array
 
+_CODES = {array(code).itemsize: code for code in "HILQ"}
 _WORDS = {
     **dict.fromkeys(("AT", "OW", "SS", "US"), 2),
     **dict.fromkeys(("FL", "OF", "OL", "SL", "UL"), 4),
@@ -37,5 +38,7 @@ def swap_words(value: bytes, size: int) -> bytes:
     if size == 1:
         return value
     whole = len(value) - len(value) % size
-    words = np.frombuffer(value, dtype=f"u{size}", count=whole // size)
-    return words.byteswap().tobytes() + value[whole:]
+    words = array(_CODES[size])
+    words.frombytes(memoryview(value)[:whole])
+    words.byteswap()
+    return words.tobytes() + value[whole:]

@@ -10,8 +10,6 @@ import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from archive.dicom import part10
 from archive.dicom.derivation import Derivation
 from archive.dicom.headers import UNDEFINED
@@ -62,14 +60,14 @@ class DecodedFrames:
         if not size % 8:
             yield from self.frames
             return
-        carried = np.empty(0, dtype=np.uint8)
+        carried, count = 0, 0  # bits that fill no byte yet, and how many
         for frame in self.frames:
-            new = np.unpackbits(np.frombuffer(frame, dtype=np.uint8), count=size, bitorder="little")
-            bits = np.concatenate((carried, new))
-            whole = len(bits) - len(bits) % 8
-            yield np.packbits(bits[:whole], bitorder="little").tobytes()
-            carried = bits[whole:]
-        yield np.packbits(carried, bitorder="little").tobytes()
+            bits = carried | (int.from_bytes(frame, "little") & ((1 << size) - 1)) << count
+            whole, count = divmod(count + size, 8)
+            joined = bits.to_bytes(whole + 1, "little")
+            yield joined[:whole]
+            carried = joined[whole]
+        yield carried.to_bytes((count + 7) // 8, "little")
 
 
 @dataclass(frozen=True, slots=True)

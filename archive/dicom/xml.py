@@ -15,8 +15,8 @@ from xml.sax.saxutils import escape, quoteattr
 
 from defusedxml.common import DefusedXmlException  # type: ignore[import-untyped]
 from defusedxml.ElementTree import DefusedXMLParser  # type: ignore[import-untyped]
-from pydicom.datadict import keyword_for_tag
 
+from archive.dicom.dictionary import keyword_of_tag
 from archive.errors import InvalidRequest, TooLarge
 
 NAMESPACE = "http://dicom.nema.org/PS3.19/models/NativeDICOM"
@@ -60,7 +60,7 @@ def _attributes(dataset: Mapping[str, Any]) -> Iterator[str]:
         if creator is not None:
             yield f'\n<DicomAttribute tag="{tag[:4]}00{tag[6:]}"{names} privateCreator={_attribute(creator)}>'
         else:
-            keyword = keyword_for_tag(int(tag, 16))
+            keyword = keyword_of_tag(int(tag, 16))
             yield f'\n<DicomAttribute tag="{tag}"{names}' + (f' keyword="{keyword}">' if keyword else ">")
         yield from _content(element)
         yield "</DicomAttribute>"

@@ -9,8 +9,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
-
+from archive.dicom.dictionary import TAG_OF_KEYWORD, keyword_of_tag, public_entry
 from archive.model.query import Path
 
 _HEX = re.compile(r"[0-9A-Fa-f]{8}")
@@ -32,16 +31,14 @@ def path_of(name: str) -> Path | None:
 @lru_cache(maxsize=4096)
 def vr_of(tag: str) -> str:
     """Return the VR of a tag by the dictionary: UN for private and unknown ones, the first of several."""
-    try:
-        return dictionary_VR(int(tag, 16))[:2]
-    except KeyError:
-        return "UN"
+    entry = public_entry(int(tag, 16))
+    return entry[0][:2] if entry else "UN"
 
 
 @lru_cache(maxsize=4096)
 def keyword_of(tag: str) -> str:
     """Return the keyword of a tag, the tag itself where it has none."""
-    return keyword_for_tag(int(tag, 16)) or tag
+    return keyword_of_tag(int(tag, 16)) or tag
 
 
 def name_of(path: Path) -> str:
@@ -52,5 +49,5 @@ def name_of(path: Path) -> str:
 def _tag(part: str) -> str | None:
     if _HEX.fullmatch(part):
         return part.upper()
-    number = tag_for_keyword(part) if part else None
+    number = TAG_OF_KEYWORD.get(part) if part else None
     return None if number is None else f"{number:08X}"

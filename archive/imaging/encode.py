@@ -1,23 +1,21 @@
-"""One native frame compressed to what a transfer syntax wants as the value of a frame (PS3.5 8.2).
+"""Which transfer syntaxes frames can be compressed to, asked before any bytes are read (PS3.5 8.2).
 
-Owns which pixels each transfer syntax can hold and the attributes that change with the bytes; encoders.py
-calls the codecs. Leaves decoding to decode.py, and what lossy compression says of itself in a data set to
+Owns which pixels each transfer syntax can hold and the attributes that change with the bytes, and loads no
+codec. Leaves compressing to transcode.py, and what lossy compression says of itself in a data set to
 archive/dicom/derivation.py. Everything but JPEG Baseline is exact, unused bits of a sample included.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-import numpy as np
-
-from archive.errors import NotDecodable
-from archive.imaging import encoders
-from archive.imaging.decode import MAX_FRAME_LENGTH, can_decode, decode_frame, native_photometric
-from archive.imaging.encoders import Array
+from archive.imaging.syntaxes import MAX_FRAME_LENGTH, can_decode, native_photometric
 from archive.model.instance import Pixels
+
+QUALITY = 90
+"""Of JPEG Baseline, 1 to 100 as libjpeg counts: compression is hardly seen there."""
 
 _GREY = frozenset(("MONOCHROME1", "MONOCHROME2"))
 _COLOUR = frozenset(("RGB", "YBR_FULL", "YBR_FULL_422"))
@@ -25,13 +23,9 @@ _COLOUR = frozenset(("RGB", "YBR_FULL", "YBR_FULL_422"))
 
 @dataclass(frozen=True, slots=True)
 class Encoder:
-    """One transfer syntax: how a frame is compressed, and which pixels it can hold (PS3.5 Tables 8.2.x-1).
-
-    `encode` takes rows x columns x samples, the pixels they are of and their photometric interpretation.
-    """
+    """One transfer syntax, and which pixels it can hold (PS3.5 Tables 8.2.x-1)."""
 
     name: str
-    encode: Callable[[Array, Pixels, str], bytes]
     allocated: frozenset[int] = frozenset((8, 16))
     stored: range = range(1, 17)
     signed: bool = True
@@ -109,61 +103,13 @@ def encoded_attributes(pixels: Pixels, transfer_syntax_uid: str, target: str) ->
     return changed
 
 
-def encode_frame(native: bytes, target: str, pixels: Pixels, photometric: str, frame: int) -> bytes:
-    """Return a native frame compressed, without padding.
-
-    `native` is little endian and lies as `pixels` say, as decode.py and native.py give it, of the photometric
-    interpretation given. Raise NotDecodable naming syntax and frame where the encoder refuses it.
-    """
-    encoder = ENCODERS[target]
-    try:
-        return encoder.encode(_samples(native, pixels, photometric), pixels, photometric)
-    except (RuntimeError, ValueError) as error:  # what the codecs raise
-        raise NotDecodable(
-            f"frame {frame} cannot be compressed to {target}: {type(error).__name__}: {error}"
-        ) from error
-
-
-def transcode_frame(value: bytes, transfer_syntax_uid: str, target: str, pixels: Pixels, frame: int) -> bytes:
-    """Return a stored frame, a native one little endian, compressed to `target`.
-
-    Raise NotDecodable naming syntax and frame where it cannot be decoded, or not be compressed.
-    """
-    native = decode_frame(value, transfer_syntax_uid, pixels, frame) if pixels.encapsulated else value
-    return encode_frame(native, target, pixels, native_photometric(pixels, transfer_syntax_uid), frame)
-
-
-def _samples(native: bytes, pixels: Pixels, photometric: str) -> Array:
-    """Return the rows x columns x samples of a native frame, colour by pixel and never subsampled."""
-    rows, columns, samples = pixels.rows, pixels.columns, pixels.samples_per_pixel
-    if pixels.bits_allocated == 1:
-        bits = np.unpackbits(np.frombuffer(native, np.uint8), bitorder="little")
-        return bits[: rows * columns].reshape(rows, columns, 1)
-    kind = "i" if pixels.pixel_representation else "u"
-    flat = np.frombuffer(native, f"<{kind}{pixels.bits_allocated // 8}")
-    if photometric == "YBR_FULL_422" and flat.size == rows * columns * 2:
-        if columns % 2:
-            raise ValueError("YBR_FULL_422 with an odd number of Columns")
-        return _not_subsampled(flat).reshape(rows, columns, 3)
-    if samples == 3 and pixels.planar_configuration == 1:
-        return flat.reshape(samples, rows, columns).transpose(1, 2, 0).copy()
-    return flat.reshape(rows, columns, samples)
-
-
-def _not_subsampled(flat: Array) -> Array:
-    """Give both pixels of each Y1 Y2 Cb Cr their colour (PS3.3 C.7.6.3.1.2)."""
-    pairs = flat.reshape(-1, 4)
-    return pairs[:, [0, 2, 3, 1, 2, 3]]
-
-
 _J = "1.2.840.10008.1.2.4."
 
 ENCODERS: Mapping[str, Encoder] = MappingProxyType(
     {
-        "1.2.840.10008.1.2.5": Encoder("RLE Lossless", encoders.encode_rle, widest_ybr=8),
+        "1.2.840.10008.1.2.5": Encoder("RLE Lossless", widest_ybr=8),
         f"{_J}50": Encoder(
             "JPEG Baseline",
-            encoders.encode_jpeg_baseline,
             allocated=frozenset((8,)),
             stored=range(8, 9),
             signed=False,
@@ -172,15 +118,11 @@ ENCODERS: Mapping[str, Encoder] = MappingProxyType(
             ybr="YBR_FULL_422",
             lossless=False,
         ),
-        f"{_J}70": Encoder(
-            "JPEG Lossless", encoders.encode_jpeg_lossless, photometric=_GREY | {"RGB", "PALETTE COLOR"}
-        ),
-        f"{_J}80": Encoder("JPEG-LS Lossless", encoders.encode_jpeg_ls, stored=range(2, 17), widest_ybr=8),
-        f"{_J}90": Encoder(
-            "JPEG 2000 Lossless", encoders.encode_jpeg2000, allocated=frozenset((1, 8, 16)), rgb="YBR_RCT"
-        ),
-        f"{_J}201": Encoder("HTJ2K Lossless", encoders.encode_htj2k, rgb="YBR_RCT"),
-        f"{_J}202": Encoder("HTJ2K Lossless RPCL", encoders.encode_htj2k_rpcl, rgb="YBR_RCT"),
+        f"{_J}70": Encoder("JPEG Lossless", photometric=_GREY | {"RGB", "PALETTE COLOR"}),
+        f"{_J}80": Encoder("JPEG-LS Lossless", stored=range(2, 17), widest_ybr=8),
+        f"{_J}90": Encoder("JPEG 2000 Lossless", allocated=frozenset((1, 8, 16)), rgb="YBR_RCT"),
+        f"{_J}201": Encoder("HTJ2K Lossless", rgb="YBR_RCT"),
+        f"{_J}202": Encoder("HTJ2K Lossless RPCL", rgb="YBR_RCT"),
     }
 )
 LOSSY = frozenset(uid for uid, encoder in ENCODERS.items() if not encoder.lossless)

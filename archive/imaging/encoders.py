@@ -23,10 +23,8 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
+from archive.imaging.encode import QUALITY
 from archive.model.instance import Pixels
-
-QUALITY = 90
-"""Of JPEG Baseline, 1 to 100 as libjpeg counts: compression is hardly seen there."""
 
 Array = NDArray[Any]
 _SSIZ = 42  # depth and sign of the first component: SOC, then SIZ first of all (T.800 A.5.1)

@@ -6,8 +6,6 @@ beginning on a byte. Leaves reading the object to its caller.
 
 from __future__ import annotations
 
-import numpy as np
-
 from archive.dicom.byte_order import pixel_word_size, swap_words
 from archive.errors import NotDecodable, NotFound
 from archive.model.instance import Pixels
@@ -43,8 +41,8 @@ def frame_value(pixels: Pixels, frame: int, data: bytes) -> bytes:
     skipped = start - (offset - pixels.offset) * 8
     value = swap_words(data, word_size(pixels))
     if skipped % 8 or stop % 8:
-        bits = np.unpackbits(np.frombuffer(value, np.uint8), bitorder="little")
-        return np.packbits(bits[skipped : skipped + stop - start], bitorder="little").tobytes()
+        bits = int.from_bytes(value, "little") >> skipped & ((1 << stop - start) - 1)
+        return bits.to_bytes((stop - start + 7) // 8, "little")
     if skipped or len(value) * 8 != stop - start:
         return value[skipped // 8 : (skipped + stop - start) // 8]
     return value

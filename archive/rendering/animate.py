@@ -21,19 +21,15 @@ from archive.model.rendering import Rendering, Window
 from archive.rendering.attributes import number, numbers
 from archive.rendering.frame import Native, data_window, draw_image
 from archive.rendering.header import quietly
+from archive.rendering.moving_types import animation_types
 from archive.rendering.output import Picture
-from archive.rendering.video import Mp4, can_encode_video
+from archive.rendering.video import Mp4
 
 DEFAULT_SECONDS = 0.1
 """How long a frame is shown where the data set does not say."""
 
 _LEAST, _MOST = 0.02, 10.0  # seconds; browsers take less than 0.02 in a GIF for 0.1
 _LOOKED_AT = 8  # frames that the shared window is made of
-
-
-def animation_types() -> tuple[str, ...]:
-    """Return the media types that moving pictures can be made in here."""
-    return (GIF, MP4) if can_encode_video() else (GIF,)
 
 
 def render_frames(

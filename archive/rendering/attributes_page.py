@@ -20,12 +20,13 @@ from archive.rendering.html import Page, facts, tag
 from archive.rendering.links import Links
 from archive.rendering.presentation_states import presentation_state
 from archive.rendering.radiotherapy import plan_tables, structure_set_tables
-from archive.rendering.values import clean, joined, listed, text
+from archive.rendering.values import clean, listed, text
 from archive.rendering.wording import (
     age_words,
     class_words,
     count_words,
     date_words,
+    joined,
     moment_words,
     person_words,
     size_words,

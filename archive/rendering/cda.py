@@ -20,8 +20,8 @@ from archive.rendering.cda_narrative import Pictures, local, narrative
 from archive.rendering.encapsulated_documents import encapsulated_document
 from archive.rendering.heading import footer_lines, write_heading
 from archive.rendering.html import Page, facts, tag
-from archive.rendering.values import joined, text
-from archive.rendering.wording import moment_words
+from archive.rendering.values import text
+from archive.rendering.wording import joined, moment_words
 
 _BODY = "EncapsulatedDocument (0042,0011)"
 

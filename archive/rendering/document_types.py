@@ -14,6 +14,10 @@ PDF, SVG, WAV = "application/pdf", "image/svg+xml", "audio/wav"
 STL, OBJ, MTL = "model/stl", "model/obj", "model/mtl"
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
+GRAYSCALE, COLOR, PSEUDO_COLOR, XA_GRAYSCALE = (f"{_STORAGE}11.{tail}" for tail in "1235")
+APPLIED_STATES = frozenset((GRAYSCALE, COLOR, PSEUDO_COLOR, XA_GRAYSCALE))
+"""SOP classes of the presentation states that can be applied to images."""
+
 _PICTURES = (SVG, PNG, JPEG, HTML)
 
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 from markupsafe import Markup
 from pydicom.dataset import Dataset
 
+from archive.rendering.codes import code_of
 from archive.rendering.html import Page, facts, tag
-from archive.rendering.values import joined, text
+from archive.rendering.values import text
 from archive.rendering.wording import (
     age_between,
     age_words,
     class_words,
-    code_of,
     date_words,
+    joined,
     person_words,
     sex_words,
     time_words,

@@ -15,6 +15,7 @@ from pydicom.dataset import Dataset
 
 from archive.errors import NotDecodable
 from archive.rendering.attributes import integer, item, items, number, numbers, octets, text
+from archive.rendering.document_types import APPLIED_STATES, PSEUDO_COLOR
 from archive.rendering.geometry import Area, Turn, ratio_of
 from archive.rendering.graphics import Mark, read_marks
 from archive.rendering.grey import Overrides, read_presentation_lut
@@ -25,10 +26,6 @@ from archive.rendering.palette import Palette, has_palette, read_palette
 from archive.rendering.shutters import Shutter, read_shutters
 from archive.rendering.stored import Bits
 from archive.rendering.voi import Voi, read_voi
-
-GRAYSCALE, COLOR, PSEUDO_COLOR, XA_GRAYSCALE = (f"1.2.840.10008.5.1.4.1.1.11.{tail}" for tail in "1235")
-SUPPORTED = frozenset((GRAYSCALE, COLOR, PSEUDO_COLOR, XA_GRAYSCALE))
-"""SOP classes of the states that can be applied."""
 
 _LEAST, _MOST = -(2.0**31), 2.0**31
 _FAR = 100_000.0  # pixels: what is further off is a mistake
@@ -57,7 +54,7 @@ def read_presentation(ds: Dataset, sop_uid: str, frame: int) -> Presentation:
     """Return what a state says of a frame of an image; raise NotDecodable where it cannot be applied."""
     with quietly():
         kind = text(ds, "SOPClassUID")
-        if kind not in SUPPORTED:
+        if kind not in APPLIED_STATES:
             raise NotDecodable(f"SOP Class UID is {kind}: presentation states of that kind cannot be applied")
         return _presentation(ds, sop_uid, frame, coloured=kind == PSEUDO_COLOR)
 

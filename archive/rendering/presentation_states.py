@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from markupsafe import Markup
 from pydicom.dataset import Dataset
 
+from archive.rendering.codes import number_of
 from archive.rendering.html import link, table
 from archive.rendering.links import Links
-from archive.rendering.values import first_item, items, joined, numbers, text
-from archive.rendering.wording import class_words, count_words, number_of, number_words
+from archive.rendering.values import first_item, items, numbers, text
+from archive.rendering.wording import class_words, count_words, joined, number_words
 
 _MOST = 500
 

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from markupsafe import Markup
 from pydicom.dataset import Dataset
 
+from archive.rendering.codes import code_of, number_of
 from archive.rendering.heading import moment_of
 from archive.rendering.html import facts, link, table, tag
 from archive.rendering.links import Links
-from archive.rendering.values import first_item, integer, items, joined, number, numbers, text
-from archive.rendering.wording import class_words, code_of, number_of, number_words
+from archive.rendering.values import first_item, integer, items, number, numbers, text
+from archive.rendering.wording import class_words, joined, number_words
 
 _BEAMS = ("BeamSequence", "IonBeamSequence")
 _CONTROL_POINTS = ("ControlPointSequence", "IonControlPointSequence")

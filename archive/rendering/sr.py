@@ -12,13 +12,14 @@ from markupsafe import Markup
 from pydicom.dataset import Dataset
 
 from archive.errors import NotDecodable
+from archive.rendering.codes import code_of
 from archive.rendering.heading import footer_lines, moment_of, patient_parts, study_facts, write_heading
 from archive.rendering.html import MOST_BYTES, Page, facts, link, table, tag
 from archive.rendering.links import Links
 from archive.rendering.sr_tree import ContentItem, content, language_of
 from archive.rendering.sr_values import Reference
-from archive.rendering.values import items, joined, text
-from archive.rendering.wording import class_words, code_of, moment_words, person_words
+from archive.rendering.values import items, text
+from archive.rendering.wording import class_words, joined, moment_words, person_words
 
 _DEEPEST = 24  # levels that a page indents; browsers give up nesting at some hundreds
 _LONG = 90  # characters of a value that gets lines of its own

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
 
+from archive.rendering.codes import code_words
 from archive.rendering.sr_values import Reference, Table, references_of, table_of, value_of
 from archive.rendering.values import first_item, items, numbers, text
-from archive.rendering.wording import code_words
 
 _RELATIONS = {
     "HAS OBS CONTEXT": "context",

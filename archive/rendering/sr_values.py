@@ -11,19 +11,18 @@ from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
 
-from archive.rendering.values import first_item, integer, items, joined, number, numbers, text, texts
+from archive.rendering.codes import code_of, code_words, unit_words
+from archive.rendering.values import first_item, integer, items, number, numbers, text, texts
 from archive.rendering.wording import (
     class_words,
-    code_of,
-    code_words,
     count_words,
     date_words,
+    joined,
     moment_words,
     number_words,
     person_words,
     time_words,
     uid_words,
-    unit_words,
 )
 
 _MOST_FRAMES = 50  # that are named one by one

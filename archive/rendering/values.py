@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
 from typing import Any
 
 from pydicom.datadict import tag_for_keyword
@@ -94,8 +93,3 @@ def data(ds: Dataset, keyword: str) -> bytes:
     """Return the bytes of a binary value, b"" where there are none."""
     found = element(ds, keyword)
     return found.value if found is not None and isinstance(found.value, bytes) else b""
-
-
-def joined(parts: Iterable[str], by: str) -> str:
-    """Join the parts that are not empty."""
-    return by.join(part for part in parts if part)

@@ -1,8 +1,8 @@
 """Video by PyAV, where that is installed (the extra "video"): a picture of a stream, and MP4 of pictures.
 
 Owns the one place that knows FFmpeg. Only containers that DICOM allows are opened, and nothing that a stream
-points to: playlists and references to files are refused. Without PyAV streams have no picture and MP4 is not
-offered. Streams as they are stored are left to archive/web/.
+points to: playlists and references to files are refused. What can be done here is said by moving_types.py.
+Streams as they are stored are left to archive/web/.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from archive.errors import NotAcceptable, NotDecodable
 from archive.model.instance import Pixels
+from archive.rendering.moving_types import ENCODER, can_encode_video
 
 try:  # an optional codec: the wheel carries x264, which is why it is no requirement
     import av
-    from av.codec import Codec
     from av.error import FFmpegError
 except ImportError:  # pragma: no cover  the tests have it
     av = None  # type: ignore[assignment]
@@ -30,22 +30,6 @@ _SAFE = {
     "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,mpegvideo,mpegts,mpeg,h264,hevc",
     "protocol_whitelist": "pipe",
 }
-_ENCODER = "libx264"
-
-
-def can_decode_video() -> bool:
-    """Tell whether streams have pictures here."""
-    return av is not None
-
-
-def can_encode_video() -> bool:
-    """Tell whether MP4 can be made here."""
-    if av is None:
-        return False
-    try:
-        return bool(Codec(_ENCODER, "w").is_encoder)
-    except (ValueError, FFmpegError):  # PyAV without x264: the codec is unknown
-        return False
 
 
 def video_picture(stream: bytes, pixels: Pixels, frame: int) -> NDArray[np.uint8]:
@@ -95,7 +79,7 @@ class Mp4:
         rate = Fraction(1 / seconds).limit_denominator(1000)
         factor = str(round(40 - quality * 0.24))  # quality 100 is 16, which is as good as lossless to see
         options = {"crf": factor, "preset": "veryfast", "threads": "1"}
-        stream: Any = self._container.add_stream(_ENCODER, rate=rate, options=options)
+        stream: Any = self._container.add_stream(ENCODER, rate=rate, options=options)
         self.width, self.height = width + width % 2, height + height % 2
         stream.width, stream.height = self.width, self.height
         stream.pix_fmt = "yuv420p"

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from archive.errors import NotDecodable
-from archive.rendering.values import data, first_item, integer, items, joined, number, text
-from archive.rendering.wording import code_words, number_words, unit_words
+from archive.rendering.codes import code_words, unit_words
+from archive.rendering.values import data, first_item, integer, items, number, text
+from archive.rendering.wording import joined, number_words
 
 Floats = NDArray[np.float64]
 MOST_CHANNELS = 128

@@ -11,22 +11,15 @@ from collections.abc import Iterable, Sequence
 from markupsafe import Markup
 from pydicom.dataset import Dataset
 
+from archive.rendering.codes import code_of, code_words, unit_words
 from archive.rendering.drawing import svg
 from archive.rendering.heading import footer_lines, moment_of, write_heading
 from archive.rendering.html import Page, facts, link, table, tag
 from archive.rendering.links import Links
-from archive.rendering.values import first_item, items, joined, numbers, text, texts
+from archive.rendering.values import first_item, items, numbers, text, texts
 from archive.rendering.waveform import Group, waveform_groups
 from archive.rendering.waveform_picture import waveform_drawing
-from archive.rendering.wording import (
-    class_words,
-    code_of,
-    code_words,
-    duration_words,
-    moment_words,
-    number_words,
-    unit_words,
-)
+from archive.rendering.wording import class_words, duration_words, joined, moment_words, number_words
 
 _MOST_MARKS = 2000
 

@@ -16,7 +16,7 @@ from pydicom.dataset import Dataset
 
 from archive.rendering.drawing import Drawing, Grid, Label, Line, Trace
 from archive.rendering.heading import moment_of, patient_parts, study_facts
-from archive.rendering.values import joined, text
+from archive.rendering.values import text
 from archive.rendering.waveform import Channel, Floats, Group
 from archive.rendering.waveform_sheet import (
     LEFT,
@@ -31,7 +31,7 @@ from archive.rendering.waveform_sheet import (
     ticks,
     time_axis,
 )
-from archive.rendering.wording import class_words, duration_words, moment_words, number_words
+from archive.rendering.wording import class_words, duration_words, joined, moment_words, number_words
 
 SPEED = 25.0
 """Millimetres a second of an ECG."""

@@ -12,9 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from archive.rendering.drawing import Drawing, Label, Line, Shape, Trace
-from archive.rendering.values import joined
 from archive.rendering.waveform import Channel, Floats, Group
-from archive.rendering.wording import duration_words, number_words
+from archive.rendering.wording import duration_words, joined, number_words
 
 MARGIN, LEFT, WIDTH = 6.0, 22.0, 250.0
 """Millimetres: the edge of a sheet, where traces begin, and how long a strip is."""

@@ -1,17 +1,16 @@
-"""How values read to a person: dates, times, names, codes, units, sizes.
+"""How values read to a person: dates, times, names, sizes.
 
-Text in, text out; what cannot be understood stays as it is written. Leaves escaping to the pages.
+Text in, text out; what cannot be understood stays as it is written. Leaves escaping to the pages, and codes
+and units, which are items of a data set, to codes.py.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import date
 
-from pydicom.dataset import Dataset
-
-from archive.dicom.attribute_text import uid_name
-from archive.rendering.values import first_item, items, joined, number, text
+from archive.dicom.dictionary import uid_name
 
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _DATE = re.compile(r"(\d{4})[.:]?(\d{2})[.:]?(\d{2})")  # the old form has dots (PS3.5 6.2)
@@ -20,29 +19,11 @@ _MOMENT = re.compile(r"(\d{4})(\d{2})?(\d{2})?(\d{2})?(\d{2})?(\d{2})?(\.\d{1,6}
 _AGE = re.compile(r"0*(\d+)([DWMY])")
 _AGES = {"D": "days", "W": "weeks", "M": "months", "Y": "years"}
 _SEXES = {"M": "male", "F": "female", "O": "other"}
-_PLAIN_UNIT = re.compile(r"[A-Za-z%/.0-9-]+")
-_ANNOTATION = re.compile(r"\{[^}]*\}")
-_UNITS = {
-    "um": "µm",
-    "uV": "µV",
-    "ug": "µg",
-    "uL": "µL",
-    "Cel": "°C",
-    "deg": "°",
-    "cm2": "cm²",
-    "cm3": "cm³",
-    "m2": "m²",
-    "mm2": "mm²",
-    "mm3": "mm³",
-    "kg/m2": "kg/m²",
-    "mm[Hg]": "mmHg",
-    "Gy.m2": "Gy·m²",
-    "Gym2": "Gy·m²",
-    "mGy.cm": "mGy·cm",
-    "uGy.m2": "µGy·m²",
-    "dGy.cm2": "dGy·cm²",
-}
-"""UCUM codes that people write otherwise."""
+
+
+def joined(parts: Iterable[str], by: str) -> str:
+    """Join the parts that are not empty."""
+    return by.join(part for part in parts if part)
 
 
 def date_words(value: str) -> str:
@@ -114,44 +95,9 @@ def _group(value: str, *, alphabetic: bool) -> str:
     return joined((family, joined((prefix, given, middle), " "), suffix), ", ")
 
 
-def code_words(item: Dataset) -> str:
-    """Return the meaning of a code sequence item, its value and scheme where it has no meaning."""
-    meaning = text(item, "CodeMeaning")
-    if meaning:
-        return meaning
-    value = text(item, "CodeValue") or text(item, "LongCodeValue") or text(item, "URNCodeValue")
-    scheme = text(item, "CodingSchemeDesignator")
-    return f"{value} ({scheme})" if value and scheme else value
-
-
-def code_of(ds: Dataset, keyword: str) -> str:
-    """Return the words of all codes of a sequence."""
-    return joined((code_words(item) for item in items(ds, keyword)), ", ")
-
-
-def unit_words(ds: Dataset, keyword: str) -> str:
-    """Return the unit that a code sequence names: UCUM as people write it, "" for a plain number."""
-    item = first_item(ds, keyword)
-    value = text(item, "CodeValue")
-    if value == "1":
-        return ""
-    if value in _UNITS:
-        return _UNITS[value]
-    plain = _ANNOTATION.sub("", value)  # "{SUVbw}g/ml" is g/ml
-    if text(item, "CodingSchemeDesignator") == "UCUM" and _PLAIN_UNIT.fullmatch(plain):
-        return plain
-    return text(item, "CodeMeaning") or value.strip("{}")
-
-
 def number_words(value: float, digits: int = 6) -> str:
     """Return a number to so many digits, without needless zeros."""
     return f"{value:.{digits}g}"
-
-
-def number_of(ds: Dataset, keyword: str, unit: str = "", digits: int = 6) -> str:
-    """Return the first number of an element with its unit, "" where there is none."""
-    found = number(ds, keyword)
-    return "" if found is None else joined((number_words(found, digits), unit), " ")
 
 
 def uid_words(uid: str) -> str:

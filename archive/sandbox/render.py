@@ -14,7 +14,8 @@ from typing import Any
 from pydicom.dataset import Dataset
 
 from archive.dicom.frame_index import is_video
-from archive.imaging.decode import decode_frame, native_photometric
+from archive.imaging.decode import decode_frame
+from archive.imaging.syntaxes import native_photometric
 from archive.model.instance import Pixels
 from archive.model.rendering import Region, Rendering, Viewport, Window
 from archive.rendering.animate import render_frames

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from archive.imaging.decode import decode_frame
-from archive.imaging.encode import transcode_frame
+from archive.imaging.transcode import transcode_frame
 from archive.model.instance import Pixels
 from archive.sandbox.document import document
 from archive.sandbox.messages import Answer

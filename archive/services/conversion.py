@@ -10,9 +10,8 @@ from archive.dicom.derivation import Derivation, derived_uid
 from archive.dicom.pixel_value import DecodedFrames, EncodedFrames
 from archive.dicomweb.media_types import EXPLICIT_LITTLE, Kind, transfer_syntax
 from archive.imaging import native
-from archive.imaging.decode import decoded_attributes, decoded_bits
-from archive.imaging.encode import ENCODERS, LOSSY, encoded_attributes
-from archive.imaging.encoders import QUALITY
+from archive.imaging.encode import ENCODERS, LOSSY, QUALITY, encoded_attributes
+from archive.imaging.syntaxes import decoded_attributes, decoded_bits
 from archive.model.instance import Identity, Pixels, StoredInstance
 from archive.services.begun import begun
 from archive.services.frames import Found, FramesService

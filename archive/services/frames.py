@@ -7,9 +7,10 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 
 from archive.errors import NotDecodable, NotFound
-from archive.imaging import decode, encapsulated, native
+from archive.imaging import encapsulated, native
 from archive.imaging.encode import refusal
 from archive.imaging.runs import Range, Run, join_ranges
+from archive.imaging.syntaxes import MAX_FRAME_LENGTH, check_decodable
 from archive.index.engine import Database
 from archive.index.frames import instance_with_block, more_blocks
 from archive.model.instance import FRAMES_PER_BLOCK, FrameBlock, Pixels, StoredInstance
@@ -93,7 +94,7 @@ class FramesService:
         if not found.pixels.encapsulated:
             yield from self.stored(found)
             return
-        decode.check_decodable(found.pixels, found.instance.transfer_syntax_uid, found.numbers[0])
+        check_decodable(found.pixels, found.instance.transfer_syntax_uid, found.numbers[0])
         yield from self._made(found, "decode", {})
 
     def transcoded(self, found: Found, target: str) -> Iterator[Frame]:
@@ -140,7 +141,7 @@ class FramesService:
         syntax = found.instance.transfer_syntax_uid
         common = {"syntax": syntax, "pixels": asdict(found.pixels), **options}
         for frame in self.stored(found):
-            if frame.length is None or frame.length > decode.MAX_FRAME_LENGTH:
+            if frame.length is None or frame.length > MAX_FRAME_LENGTH:
                 raise NotDecodable(f"frame {frame.number} is too long to be decoded; ask for it as stored")
             yield common | {"frame": frame.number}, (b"".join(frame.chunks),)
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from archive.errors import NotDecodable
 from archive.imaging import encapsulated, native
-from archive.imaging.decode import MAX_FRAME_LENGTH
 from archive.imaging.runs import Range
+from archive.imaging.syntaxes import MAX_FRAME_LENGTH
 from archive.model.instance import Pixels, StoredInstance
 from archive.services.frames import Found, FramesService
 from archive.services.kept import Kept

@@ -11,13 +11,11 @@ from dataclasses import dataclass
 from archive.dicomweb.media_types import transfer_syntax
 from archive.dicomweb.rendered_types import JPEG, PICTURES, PNG, THUMBNAILS, Category, can_move
 from archive.errors import NotFound
-from archive.imaging.decode import can_decode
+from archive.imaging.syntaxes import can_decode
 from archive.model.instance import FrameBlock, Pixels, StoredInstance
 from archive.model.level import Place
-from archive.rendering.animate import animation_types
-from archive.rendering.document_types import document_media_types
-from archive.rendering.presentation import SUPPORTED
-from archive.rendering.video import can_decode_video
+from archive.rendering.document_types import APPLIED_STATES, document_media_types
+from archive.rendering.moving_types import animation_types, can_decode_video
 
 _MOST_MOVING = 2**28  # bytes of stored frames that are made one moving picture
 
@@ -67,7 +65,7 @@ def media_types(subject: Subject) -> tuple[str, ...]:
 
 def can_apply(subject: Subject) -> bool:
     """Tell whether an instance is a presentation state of a kind that can be applied to images."""
-    return subject.category is Category.STATE and subject.instance.identity.sop_class_uid in SUPPORTED
+    return subject.category is Category.STATE and subject.instance.identity.sop_class_uid in APPLIED_STATES
 
 
 def frame_media_types(subject: Subject) -> tuple[str, ...]:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pydicom.uid import KeyObjectSelectionDocumentStorage
-
 from archive.index.engine import Database
 from archive.index.series_instances import (
     Listed,
@@ -28,6 +26,7 @@ PAGE = 100
 
 MOST_DOCUMENTS = 50
 
+_KEY_OBJECT_SELECTION = "1.2.840.10008.5.1.4.1.1.88.59"
 _KINDS = {
     Family.REPORT: "Report",
     Family.PDF: "PDF",
@@ -39,7 +38,7 @@ _KINDS = {
 
 def document_kind(sop_class_uid: str) -> str:
     """Return what a document of this SOP Class is called; empty for what is no document."""
-    if sop_class_uid == KeyObjectSelectionDocumentStorage:
+    if sop_class_uid == _KEY_OBJECT_SELECTION:
         return "Key images"
     return _KINDS.get(family_of(sop_class_uid), "")
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote_plus
 
 from flask import Flask, Response, g, request
-from pydicom.datadict import keyword_dict
 from ulid import ULID
 
+from archive.dicom.dictionary import TAG_OF_KEYWORD
 from archive.errors import FilmroomError
 from archive.log import ACCESS_LOGGER
 from archive.model.uid import is_uid
@@ -194,7 +194,9 @@ def query_names(query: str) -> list[str]:
 def _is_name(name: str) -> bool:
     if name in _PARAMETERS or _TAGS.fullmatch(name):
         return True
-    return len(name) < 200 and all(part in keyword_dict or _TAGS.fullmatch(part) for part in name.split("."))
+    if len(name) >= 200:
+        return False
+    return all(part in TAG_OF_KEYWORD or _TAGS.fullmatch(part) for part in name.split("."))
 
 
 class _CountedInput:

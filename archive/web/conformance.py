@@ -10,9 +10,8 @@ import sys
 from archive.dicomweb.attribute_names import keyword_of
 from archive.dicomweb.capabilities import to_markdown
 from archive.dicomweb.media_types import EXPLICIT_LITTLE, TRANSFER_SYNTAXES
-from archive.imaging.decode import can_decode
-from archive.imaging.encode import ENCODERS, LOSSY
-from archive.imaging.encoders import QUALITY
+from archive.imaging.encode import ENCODERS, LOSSY, QUALITY
+from archive.imaging.syntaxes import can_decode
 from archive.model.query import ORDERABLE
 from archive.settings import Settings
 from archive.web.conformance_rendered import RENDERED

@@ -19,8 +19,8 @@ from archive.dicomweb.negotiation import (
     choose_instances,
     not_acceptable,
 )
-from archive.imaging.decode import can_decode
 from archive.imaging.encode import encodable, refusal
+from archive.imaging.syntaxes import can_decode
 from archive.model.instance import StoredInstance
 from archive.model.level import Level
 from archive.services.begun import begun

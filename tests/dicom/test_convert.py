@@ -25,7 +25,8 @@ from archive.dicom.pixel_value import DecodedFrames, EncodedFrames
 from archive.dicom.source import BytesSource
 from archive.dicom.walk import ENCAPSULATED, Walk
 from archive.errors import NotDecodable, NotDicom
-from archive.imaging.decode import can_decode, decode_frame, decoded_attributes, decoded_bits
+from archive.imaging.decode import decode_frame
+from archive.imaging.syntaxes import can_decode, decoded_attributes, decoded_bits
 from archive.model.instance import Identity
 from tests.builders import (
     BIG_ENDIAN,

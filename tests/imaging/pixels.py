@@ -11,7 +11,7 @@ import data_store
 import pydicom
 from pydicom.encaps import get_frame
 
-from archive.imaging.decode import can_decode
+from archive.imaging.syntaxes import can_decode
 from archive.model.instance import Pixels
 from tests.samples import pydicom_files
 

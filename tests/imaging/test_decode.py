@@ -19,7 +19,8 @@ from pydicom.pixels.encoders import JPEGLSLosslessEncoder, RLELosslessEncoder
 
 from archive.dicomweb.media_types import Kind, transfer_syntax
 from archive.errors import NotDecodable
-from archive.imaging.decode import MAX_FRAME_LENGTH, decode_frame, decoded_attributes
+from archive.imaging.decode import decode_frame
+from archive.imaging.syntaxes import MAX_FRAME_LENGTH, decoded_attributes
 from archive.model.instance import Pixels
 from tests.imaging.pixels import encapsulated_files, frames, pixels, pixels_of, read
 

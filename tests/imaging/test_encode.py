@@ -18,12 +18,11 @@ from archive.imaging.encode import (
     ENCODERS,
     LOSSY,
     encodable,
-    encode_frame,
     encoded_attributes,
     refusal,
-    transcode_frame,
 )
 from archive.imaging.encoders import encode_rle
+from archive.imaging.transcode import encode_frame, transcode_frame
 from archive.model.instance import Pixels
 from tests.builders import EXPLICIT, encapsulated
 from tests.imaging.independent import (

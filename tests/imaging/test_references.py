@@ -25,7 +25,8 @@ from archive.dicom.source import BytesSource
 from archive.dicomweb.media_types import Kind, transfer_syntax
 from archive.errors import NotDicom
 from archive.imaging import encapsulated, native
-from archive.imaging.decode import decode_frame, decoded_attributes
+from archive.imaging.decode import decode_frame
+from archive.imaging.syntaxes import decoded_attributes
 from tests.imaging.pixels import frames, pixels_of, read
 from tests.imaging.test_decode import samples_of
 from tests.samples import SAMPLES

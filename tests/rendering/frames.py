@@ -14,7 +14,8 @@ from pydicom.dataset import Dataset
 from archive.dicom.read import read_instance
 from archive.dicom.source import BytesSource, StreamSource
 from archive.imaging import encapsulated, native
-from archive.imaging.decode import decode_frame, native_photometric
+from archive.imaging.decode import decode_frame
+from archive.imaging.syntaxes import native_photometric
 from archive.model.instance import Pixels
 from archive.model.rendering import Rendering
 from archive.rendering.frame import Native, render_frame

@@ -12,9 +12,10 @@ from PIL import Image
 
 from archive.errors import NotAcceptable, NotDecodable
 from archive.model.rendering import Rendering, Viewport
-from archive.rendering import video
-from archive.rendering.animate import animation_types, frame_seconds, render_frames
+from archive.rendering import moving_types, video
+from archive.rendering.animate import frame_seconds, render_frames
 from archive.rendering.frame import render_video_frame
+from archive.rendering.moving_types import animation_types
 from archive.rendering.video import Mp4, video_picture
 from tests.rendering.frames import Instance, levels
 from tests.rendering.images import image
@@ -137,6 +138,7 @@ def test_a_frame_behind_the_end_is_refused() -> None:
 
 def test_without_pyav_there_is_no_video_and_the_answer_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(video, "av", None)
+    monkeypatch.setattr(moving_types, "find_spec", lambda _: None)
     assert animation_types() == ("image/gif",)
     with pytest.raises(NotDecodable, match="PyAV"):
         video_picture(b"-", image(np.zeros((16, 32, 3), np.uint8)).pixels, 1)

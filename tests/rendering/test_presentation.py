@@ -21,8 +21,9 @@ from pydicom.tag import Tag
 
 from archive.errors import NotDecodable
 from archive.model.rendering import Rendering, Viewport, Window
+from archive.rendering.document_types import GRAYSCALE, PSEUDO_COLOR
 from archive.rendering.frame import render_frame
-from archive.rendering.presentation import GRAYSCALE, PSEUDO_COLOR, read_presentation
+from archive.rendering.presentation import read_presentation
 from tests.rendering.frames import PNG, Instance, levels, load
 from tests.rendering.images import image
 from tests.samples import sample

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from archive.errors import NotDecodable
-from archive.imaging.decode import decode_frame, decoded_bits
+from archive.imaging.decode import decode_frame
+from archive.imaging.syntaxes import decoded_bits
 from archive.model.instance import Pixels
 from archive.sandbox.pool import Sandbox
 from tests.imaging.pixels import encapsulated_files, frames, pixels, pixels_of, read

@@ -13,8 +13,9 @@ from dataclasses import replace
 from flask import Blueprint, Response, render_template, request
 from markupsafe import Markup, escape
 
-from archive.dicom.attribute_text import marked, split_words, uid_name
+from archive.dicom.attribute_text import marked, split_words
 from archive.dicom.attribute_tree import Tree, attribute_tree, steps
+from archive.dicom.dictionary import uid_name
 from archive.dicomweb.media_types import JSON, XML
 from archive.errors import InvalidRequest
 from archive.model.level import Place

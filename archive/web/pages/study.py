@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from flask import Blueprint, render_template, request
 
-from archive.dicom.attribute_text import uid_name
+from archive.dicom.dictionary import uid_name
 from archive.errors import InvalidRequest, NotFound
 from archive.index.series_instances import Listed
 from archive.index.study_summary import SeriesSummary
