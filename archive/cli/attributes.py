@@ -8,7 +8,8 @@ from contextlib import contextmanager
 import click
 
 from archive.bootstrap import build
-from archive.cli.common import prepare, read_settings
+from archive.cli.common import read_settings
+from archive.cli.tables import prepare
 from archive.services.search import AttributesService
 
 

@@ -18,8 +18,9 @@ from pathlib import Path
 import click
 
 from archive.bootstrap import Services, build
-from archive.cli.common import prepare, read_settings
+from archive.cli.common import read_settings
 from archive.cli.progress import Meter
+from archive.cli.tables import prepare
 from archive.errors import FilmroomError, Gone, NotFound
 from archive.model.instance import StoredInstance
 from archive.model.level import Level, Place

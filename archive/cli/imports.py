@@ -25,10 +25,11 @@ from typing import IO
 
 import click
 
-from archive.cli.common import prepare, read_settings
+from archive.cli.common import read_settings
 from archive.cli.intake import Result, begin, take
 from archive.cli.progress import Meter
 from archive.cli.sources import Source, find
+from archive.cli.tables import prepare
 from archive.settings import Settings
 
 _BATCH_FILES = 50

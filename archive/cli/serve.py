@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
 import time
+from importlib import import_module
 from typing import Any
 
 import click
@@ -14,7 +16,7 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.util import import_app
 
 from archive import __version__
-from archive.cli.common import is_embedded, prepare, read_settings
+from archive.cli.common import is_embedded, read_settings
 from archive.cli.server import gunicorn_options, make_metrics_folder
 from archive.settings import Settings, settings_table
 
@@ -29,13 +31,24 @@ def serve() -> None:
     tables are brought up to date and a worker for background jobs runs beside.
     """
     settings = read_settings()
-    prepare(settings)
+    _prepare_apart(settings)
     make_metrics_folder()
     wanted = (
         is_embedded(settings) if settings.embedded_worker == "auto" else settings.embedded_worker == "yes"
     )
     jobs = JobsProcess(wanted=wanted)
     Server(settings, jobs).run()
+
+
+def _prepare_apart(settings: Settings) -> None:
+    """Have the tables looked after by a process of its own (tables.py says why); end where it fails."""
+    child = os.fork()
+    if not child:
+        import_module("archive.cli.tables").prepare(settings)
+        sys.exit()
+    _, status = os.waitpid(child, 0)
+    if status:
+        sys.exit(os.waitstatus_to_exitcode(status))
 
 
 class JobsProcess:
