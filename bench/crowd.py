@@ -1,132 +1,184 @@
-"""Rows of many studies, written straight into the index: what a hospital's archive holds after some years.
+"""The studies of a hospital of any size: who the patients are, what was done, when and on which device.
 
-No objects stand behind them and no rows of instances: searches for studies look at neither.
+The same study for the same number of an archive of the same size. Common names are common, most patients come
+once and some all the time, most images are taken on weekdays, and UIDs begin with those of their device.
+Instances are made of them in crowd_instances.py.
 """
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator
+from bisect import bisect
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import cached_property
+from itertools import accumulate, product
 
-import orjson
-import sqlalchemy as sa
+ROOT = "1.2.826.0.1.3680043.8.498."
+"""What every UID begins with."""
 
-from archive.index import folding, schema
-from archive.index.engine import Database
-from archive.model.attributes import SERIES_ATTRIBUTES, STUDY_ATTRIBUTES
-
-_BATCH = 2_000
 _FAMILIES = """
     Smith Jones Müller Nguyen García Rossi Kowalski Andersson Demir Papadopoulos Novák Silva Dubois Ivanova
     Tanaka Kim Okafor Hamilton Miller Milani O'Connor Van_den_Berg Schmidt Fernández Nowak Jansen Larsen
     """.split()  # noqa: SIM905 a list of them reads worse
-_GIVEN = """
-    Anna John María Hans Yuki Ngozi Emil Milena Olga Pierre Giulia Lars Elif Tomáš Inês Chloé Ivan Min
+_STEMS = """
+    Ahl Bach Berg Brand Carl Dahl Eck Fried Grün Hag Hansen Hart Holm Hoff Hjort Jung Kauf Kell Klein Kraus
+    Lang Lind Löf Lund Mark Mart Mey Mitter Nord Ober Ost Peters Quist Rein Rich Ros Sand Schön Sten Stein
+    Strand Ström Thor Ul Val Vester Vik Wald Wester Winter Wolf Zell
     """.split()  # noqa: SIM905 as above
-_STUDIES = (
-    ("CT", "CT Head without contrast"),
-    ("CT", "CT Abdomen/Pelvis with IV contrast"),
-    ("CT", "CT Chest low dose"),
-    ("MR", "MRI Brain with and without contrast"),
-    ("MR", "MRI Knee left"),
-    ("DX", "Chest PA and lateral"),
-    ("DX", "Hand right 2 views"),
-    ("US", "US Abdomen complete"),
-    ("MG", "Screening mammography bilateral"),
-    ("NM", "Bone scan whole body"),
-    ("XA", "Coronary angiography"),
-)  # fmt: skip
-_WEIGHTS = (14, 10, 8, 10, 5, 25, 8, 10, 6, 3, 1)
-_FIRST = datetime(2018, 1, 1, 7, tzinfo=UTC)
-_DAYS = 3000
+_ENDINGS = """
+    a ander ans auer bach baum berg berger blad borg burg dahl eld en er erin feld gaard gren hagen haus heim
+    hof holm in ing kamp land lander ler lund man mann mark ner nes qvist rud sen shaw son stad stedt stein
+    ström thal tveit vall
+    """.split()  # noqa: SIM905 as above
+_GIVEN = """
+    Anna John María Hans Yuki Ngozi Emil Milena Olga Pierre Giulia Lars Elif Tomáš Inês Chloé Ivan Min Sofia
+    Peter Maria Karl Eva Thomas Julia Paul Laura Martin Sara Erik Nina Jan Lena Max Clara Ali Leila Omar
+    Fatima Wei Jing Haruto Aoi Raj Priya José Carmen Luca Elena David Ruth Samuel Miriam Kofi Ama Björn Astrid
+    """.split()  # noqa: SIM905 as above
+_FAMILY_NAMES = _FAMILIES + [stem + end for stem, end in product(_STEMS, _ENDINGS)]
 
 
-def fill(database: Database, number: int) -> None:
-    """Write `number` studies with one to three series each."""
-    chance = random.Random(number)  # noqa: S311 the same crowd each time, no secret
-    for start in range(0, number, _BATCH):
-        studies = list(_studies(chance, start, min(start + _BATCH, number), number))
-        with (
-            database.engine.connect().execution_options(filmroom_write=True) as connection,
-            connection.begin(),
-        ):
-            connection.execute(sa.insert(schema.studies), [row for row, _ in studies])
-            first = studies[0][0]["id"]
-            state = [
-                {
-                    "study_id": first + i,
-                    "series": len(many),
-                    "instances": 40 * len(many),
-                    "bytes": 21e6,
-                    "revision": 1,
-                }
-                for i, (_, many) in enumerate(studies)
-            ]
-            connection.execute(sa.insert(schema.study_state), state)
-            rows = [series for _, many in studies for series in many]
-            connection.execute(sa.insert(schema.series), rows)
+def _by_rank(number: int, flat: float) -> list[float]:
+    """Return running sums of weights that fall with the rank, as those of names do (Zipf)."""
+    return list(accumulate(1 / (rank + flat) for rank in range(number)))
 
 
-def _studies(
-    chance: random.Random, start: int, end: int, number: int
-) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
-    for n in range(start, end):
-        when = _FIRST + timedelta(days=_DAYS * n / number, minutes=chance.randrange(600))
-        patient = chance.randrange(number // 3 + 1)
-        own = random.Random(patient)  # noqa: S311 the same patient has the same name
-        name = f"{own.choice(_FAMILIES)}^{own.choice(_GIVEN)}^{chr(65 + own.randrange(26))}"
-        modality, description = chance.choices(_STUDIES, _WEIGHTS)[0]
-        attributes = {
-            "00080020": f"{when:%Y%m%d}",
-            "00080030": f"{when:%H%M%S}",
-            "00080050": f"RIS{n:08}" if n % 10 else "",
-            "00080090": {"Alphabetic": f"{chance.choice(_FAMILIES)}^{chance.choice(_GIVEN)}"},
-            "00081030": description,
-            "00100010": {"Alphabetic": name},
-            "00100020": f"{1_000_000 + patient * 7}",
-            "00100030": f"{1930 + own.randrange(90)}{own.randrange(1, 13):02}{own.randrange(1, 29):02}",
-            "00100040": own.choice("FM"),
-            "0020000D": f"1.2.826.0.1.3680043.8.498.{n + 10**24}",
-            "00200010": str(n),
-            "00321060": description.upper(),
-        }
-        study = _row(attributes, {a.tag: a.vr for a in STUDY_ATTRIBUTES})
-        row = {
-            "id": n + 1,
-            "organisation_id": 1,
-            "study_uid": attributes["0020000D"],
-            "attributes": orjson.dumps(study),
-            "created_at": when,
-            **folding.study_columns(study),
-        }
-        series = [
-            _series(n, m, "SR" if m == 2 else modality, description)
-            for m in range(chance.choice((1, 1, 2, 3)))
-        ]
-        yield row, series
+_FAMILY_WEIGHTS, _GIVEN_WEIGHTS = _by_rank(len(_FAMILY_NAMES), 12), _by_rank(len(_GIVEN), 8)
+_DOCTORS = 400
+_DEVICES = 60
+_FIRST = datetime(2016, 1, 4, 7, tzinfo=UTC)
+_DAYS = 3_640  # ten years, so far
 
 
-def _series(study: int, number: int, modality: str, description: str) -> dict[str, Any]:
-    uid = f"1.2.826.0.1.3680043.8.498.{study + 10**24}.{number}"
-    attributes = {
-        "00080060": modality,
-        "0008103E": f"{description} {number}",
-        "0020000E": uid,
-        "00200011": number,
-    }
-    series = _row(attributes, {a.tag: a.vr for a in SERIES_ATTRIBUTES})
-    return {
-        "study_id": study + 1,
-        "series_uid": uid,
-        "attributes": orjson.dumps(series),
-        **folding.series_columns(series),
-    }
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of examination: its weight among all, and the images of each series before they are scaled."""
+
+    modality: str
+    description: str
+    body_part: str
+    weight: int
+    series: tuple[int, ...]
 
 
-def _row(attributes: dict[str, Any], vrs: dict[str, str]) -> dict[str, Any]:
-    return {
-        tag: {"vr": vrs[tag], "Value": [value]} if value not in ("",) else {"vr": vrs[tag]}
-        for tag, value in attributes.items()
-    }
+KINDS = (
+    Kind("DX", "Chest PA and lateral", "CHEST", 25, (2,)),
+    Kind("DX", "Hand right 2 views", "HAND", 8, (2,)),
+    Kind("CT", "CT Head without contrast", "HEAD", 14, (2, 40, 60)),
+    Kind("CT", "CT Abdomen/Pelvis with IV contrast", "ABDOMEN", 10, (2, 120, 90)),
+    Kind("CT", "CT Chest low dose", "CHEST", 8, (2, 100)),
+    Kind("MR", "MRI Brain with and without contrast", "BRAIN", 10, (3, 25, 25, 30, 160)),
+    Kind("MR", "MRI Knee left", "KNEE", 5, (3, 25, 25, 30)),
+    Kind("US", "US Abdomen complete", "ABDOMEN", 10, (25,)),
+    Kind("MG", "Screening mammography bilateral", "BREAST", 6, (4,)),
+    Kind("NM", "Bone scan whole body", "SKELETON", 3, (2, 8)),
+    Kind("XA", "Coronary angiography", "HEART", 1, (12,)),
+)
+_KIND_WEIGHTS = list(accumulate(kind.weight for kind in KINDS))
+
+
+@dataclass(frozen=True)
+class Study:
+    """One study: the number `n` of an archive of `of` studies, in the order in which they were made."""
+
+    n: int
+    of: int
+
+    @cached_property
+    def patient(self) -> Patient:
+        """Whose study it is."""
+        most = max(self.of // 3, 1)
+        return Patient(int(most * self.chance(_PATIENT) ** 1.3))
+
+    @cached_property
+    def when(self) -> datetime:
+        """When it was begun."""
+        day = int(_DAYS * self.n / self.of)
+        if day % 7 > 4 and self.chance(_WEEKEND) < 0.75:
+            day -= day % 7 - 4
+        minutes = int(600 * self.chance(_MINUTES))
+        return _FIRST + timedelta(days=day, minutes=minutes, seconds=self.n % 60)
+
+    @cached_property
+    def kind(self) -> Kind:
+        """What was done."""
+        return KINDS[_pick(_KIND_WEIGHTS, self.chance(_KIND))]
+
+    @cached_property
+    def uid_tail(self) -> str:
+        """What follows ROOT in the Study Instance UID: the device, the moment, a number."""
+        device = int(_DEVICES * self.chance(_DEVICE))
+        return f"{1000 + device}.{self.when:%Y%m%d%H%M%S}.{self.n}"
+
+    @property
+    def uid(self) -> str:
+        """The Study Instance UID."""
+        return ROOT + self.uid_tail
+
+    @property
+    def accession_number(self) -> str:
+        """The number of the order; one in ten has none."""
+        return f"RIS{self.n:08}" if self.n % 10 else ""
+
+    @cached_property
+    def referring_physician(self) -> str:
+        """One of some hundred doctors."""
+        return Patient(-1 - int(_DOCTORS * self.chance(_DOCTOR))).name
+
+    @cached_property
+    def has_report(self) -> bool:
+        """Whether a structured report is among the series."""
+        return self.chance(_REPORT) < 0.3
+
+    def chance(self, question: int) -> float:
+        """Return a number from 0 to 1 that belongs to a question, in whatever order they are asked."""
+        return _fraction((self.n * 64 + question) * _PRIME + self.of)
+
+
+_PATIENT, _WEEKEND, _MINUTES, _KIND, _DEVICE, _DOCTOR, _REPORT = range(7)
+_PRIME = 1_000_003
+
+
+@dataclass(frozen=True)
+class Patient:
+    """One person: always the same for the same number."""
+
+    number: int
+
+    @cached_property
+    def name(self) -> str:
+        """The name as it is sent."""
+        family = _FAMILY_NAMES[_pick(_FAMILY_WEIGHTS, self._chance(0))]
+        given = _GIVEN[_pick(_GIVEN_WEIGHTS, self._chance(1))]
+        return f"{family}^{given}^{chr(65 + int(26 * self._chance(2)))}"
+
+    @property
+    def id(self) -> str:
+        """The number that the hospital gave."""
+        return f"{1_000_000 + self.number * 7}"
+
+    @property
+    def birth_date(self) -> str:
+        """A day, YYYYMMDD."""
+        year, month, day = 1930 + int(90 * self._chance(3)), 1 + int(12 * self._chance(4)), self._chance(5)
+        return f"{year}{month:02}{1 + int(28 * day):02}"
+
+    @property
+    def sex(self) -> str:
+        """F or M."""
+        return "FM"[self._chance(6) < 0.48]
+
+    def _chance(self, question: int) -> float:
+        return _fraction(self.number * 64 + question)
+
+
+def _fraction(seed: int) -> float:
+    """Return a number from 0 to 1 for a whole number: neighbours are far apart (SplitMix64)."""
+    x = (seed + 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF
+    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9 & 0xFFFFFFFFFFFFFFFF
+    x = (x ^ (x >> 27)) * 0x94D049BB133111EB & 0xFFFFFFFFFFFFFFFF
+    return (x ^ (x >> 31)) / 2**64
+
+
+def _pick(weights: list[float] | list[int], chance: float) -> int:
+    return bisect(weights, chance * weights[-1])

@@ -19,7 +19,7 @@ from archive.index import migrate
 from archive.log import ACCESS_LOGGER
 from archive.settings import Settings
 from archive.web.context import EXTENSION
-from bench.crowd import fill
+from bench.crowd_instances import fill
 from bench.table import Row
 from tests.services.postgresql import PostgreSQL
 
@@ -67,7 +67,7 @@ def _client(settings: Settings) -> Iterator[Client]:
     logging.getLogger(ACCESS_LOGGER).disabled = True  # the table is what is printed
     app = create_app(settings)
     services = app.extensions[EXTENSION]
-    fill(services.database, _STUDIES)
+    fill(services.database, _STUDIES, 0)
     if not services.database.is_sqlite:
         with services.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(sa.text("VACUUM ANALYZE"))

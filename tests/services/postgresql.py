@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -32,9 +33,20 @@ _ROOM = 6 * 2**30
 class PostgreSQL:
     """One cluster. `new_database()` gives a migrated, empty database of one's own in about 0.1 s."""
 
-    def __init__(self, folder: Path | None = None, *, durable: bool = False, port: int | None = None) -> None:
-        """Prepare a cluster in `folder` (kept; default: a temporary one, removed by stop())."""
+    def __init__(
+        self,
+        folder: Path | None = None,
+        *,
+        durable: bool = False,
+        port: int | None = None,
+        settings: Sequence[str] = (),
+    ) -> None:
+        """Prepare a cluster in `folder` (kept; default: a temporary one, removed by stop()).
+
+        `settings` are `name=value` of PostgreSQL, beside ours or in their place.
+        """
         self.durable = durable
+        self.settings = settings
         self.port = port or free_port()
         self._temporary = folder is None
         self.folder = folder or Path(tempfile.mkdtemp(prefix="filmroom-pg-", dir=_place(durable=durable)))
@@ -56,7 +68,8 @@ class PostgreSQL:
         if not (data / "PG_VERSION").exists():
             options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
             self._run([str(binaries / "initdb"), "-D", str(data), *options])
-        settings = [*_SETTINGS, *(() if self.durable else _FAST), f"unix_socket_directories={self.folder}"]
+        settings = [*_SETTINGS, *(() if self.durable else _FAST), *self.settings]
+        settings.append(f"unix_socket_directories={self.folder}")
         self._process = Process(
             [
                 str(binaries / "postgres"),
