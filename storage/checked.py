@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 
-from storage.contract import Body, ObjectInfo, ObjectReader, ObjectStore
+from storage.contract import Body, Draft, ObjectInfo, ObjectReader, ObjectStore, Placement
 from storage.errors import StorageError
 from storage.keys import check_beginning, check_key
 
@@ -30,11 +30,28 @@ class CheckedStore:
 
     def put(self, key: str, body: Body, size: int, sha256: str) -> None:
         """See ObjectStore.put."""
-        check_key(key)
-        if size < 0 or not _SHA256.match(sha256):
-            raise ValueError("an object has a size and the SHA-256 of its bytes in lower-case hex")
+        _check_object(key, size, sha256)
         with self._measured("put", key):
             self._driver.put(key, body, size, sha256)
+
+    def begin(self, memory: int) -> Draft:
+        """See ObjectStore.begin."""
+        return self._driver.begin(memory)
+
+    def place(self, placements: Sequence[Placement]) -> list[StorageError | None]:
+        """See ObjectStore.place; each object is told of as a put, with the time that the group took."""
+        for each in placements:
+            _check_object(each.key, each.draft.size, each.sha256)
+        start = time.perf_counter()
+        errors = self._driver.place(placements)
+        seconds = time.perf_counter() - start
+        if self._observe:
+            for error in errors:
+                self._observe("put", seconds, "ok" if error is None else type(error).__name__)
+        return [
+            None if error is None else _naming(each.key, error)
+            for each, error in zip(placements, errors, strict=True)
+        ]
 
     def open(self, key: str, start: int = 0, length: int | None = None) -> ObjectReader:
         """See ObjectStore.open; the time is that until the first byte can be read."""
@@ -127,7 +144,19 @@ def _named(name: str) -> Iterator[None]:
     try:
         yield
     except StorageError as error:
-        raise type(error)(f"{name}: {error}") from error
+        raise _naming(name, error) from error
+
+
+def _naming(name: str, error: StorageError) -> StorageError:
+    named = type(error)(f"{name}: {error}")
+    named.__cause__ = error
+    return named
+
+
+def _check_object(key: str, size: int, sha256: str) -> None:
+    check_key(key)
+    if size < 0 or not _SHA256.match(sha256):
+        raise ValueError("an object has a size and the SHA-256 of its bytes in lower-case hex")
 
 
 def _check_range(key: str, start: int, length: int | None) -> None:

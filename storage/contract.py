@@ -6,11 +6,13 @@ in segments joined by `/`; no segment is empty, `.` or `..`, and none is longer 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
 from typing import Protocol
+
+from storage.errors import StorageError
 
 
 class Body(Protocol):
@@ -23,6 +25,45 @@ class Body(Protocol):
     def seek(self, offset: int, whence: int = 0, /) -> int:
         """Move to `offset`."""
         ...
+
+
+class Draft(Protocol):
+    """Bytes on their way into the store that have no key yet. Whoever began it closes it."""
+
+    @property
+    def size(self) -> int:
+        """Return how many bytes were written."""
+        ...
+
+    @property
+    def memory(self) -> int:
+        """Return how many bytes of memory it takes."""
+        ...
+
+    def write(self, data: bytes | memoryview, /) -> None:
+        """Add bytes. Raise StorageError's children; what was written before can still be read."""
+        ...
+
+    def read_at(self, offset: int, length: int, /) -> bytes:
+        """Return `length` of the bytes written from `offset` on, fewer at the end."""
+        ...
+
+    def end(self) -> None:
+        """Say that all is written, so that the store may begin to make it durable."""
+        ...
+
+    def close(self) -> None:
+        """Throw away what was not placed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A draft and what is to become of it. `sha256` is the hex digest of the bytes given to `write`."""
+
+    draft: Draft
+    key: str
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +105,18 @@ class ObjectStore(Protocol):
 
         `sha256` is the hex digest of the bytes; a store that can check it does. Nothing is at `key` when this
         raises, or the whole object is.
+        """
+        ...
+
+    def begin(self, memory: int) -> Draft:
+        """Return an empty draft; one that waits on this machine takes at most `memory` bytes of memory."""
+        ...
+
+    def place(self, placements: Sequence[Placement]) -> list[StorageError | None]:
+        """Make objects of drafts, all at once; return when they are durable, with each one's error or None.
+
+        For each the same holds as for `put`: with an error nothing is at its key, or the whole object is. The
+        drafts are closed by their owner afterwards.
         """
         ...
 

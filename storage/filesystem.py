@@ -4,7 +4,9 @@
     <root>/.tmp~/…      what is being written; `~` is in no key
 
 An object is written and flushed under a temporary name, then linked to its own, then the folders are flushed:
-a crash leaves the whole object or a temporary file, which the next start removes when it is a day old.
+a crash leaves the whole object or a temporary file, which the next start removes when it is a day old. Those
+of a group go through each step together, because the disk makes many files durable in little more time than
+one. storage/folders.py knows which folders are durable, storage/files.py is about single files.
 """
 
 from __future__ import annotations
@@ -15,21 +17,20 @@ import hashlib
 import os
 import stat
 import time
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 
-from storage.contract import Body, ObjectInfo, ObjectReader
-from storage.errors import BadKey, ObjectDamaged, ObjectNotFound, StorageError, StoreFull, StoreUnavailable
+from storage.contract import Body, Draft, ObjectInfo, ObjectReader, Placement
+from storage.errors import ObjectDamaged, ObjectNotFound, StorageError, StoreUnavailable
+from storage.files import FileDraft, FileReader, file_length, translated
+from storage.folders import DurableFolders, Folder
 from storage.keys import is_key
 
 _CHUNK = 2**20
 _LEFTOVER = 86_400  # seconds; no request lives as long
 _RACES = 100  # times that a delete may take a folder away from under one put
-_FULL = {errno.ENOSPC, errno.EDQUOT}
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
@@ -40,22 +41,43 @@ class FolderStore:
         """Make the folder where there is none, and remove what a crash left behind."""
         self._root = str(root.absolute())
         self._temporary = os.path.join(self._root, ".tmp~")  # noqa: PTH118 strings are the hot path here
-        with _translated():
+        self._folders = DurableFolders(self._root)
+        with translated():
             Path(self._temporary).mkdir(parents=True, exist_ok=True)
             self._sweep()
 
     def put(self, key: str, body: Body, size: int, sha256: str) -> None:
         """See ObjectStore.put. The bytes are hashed as they are written: 0.5 ms a MiB where measured."""
-        with _translated(), self._staged() as staged:
-            _write(staged, body, size, sha256)
-            self._place(staged, key)
+        digest = hashlib.sha256()
+        with closing(FileDraft(self._temporary)) as draft:
+            body.seek(0)
+            while chunk := body.read(_CHUNK):
+                digest.update(chunk)
+                draft.write(chunk)
+            if draft.size != size or digest.hexdigest() != sha256:
+                raise ObjectDamaged("the bytes to be stored are not those that were announced")
+            (error,) = self.place([Placement(draft, key, sha256)])
+        if error is not None:
+            raise error
+
+    def begin(self, memory: int) -> Draft:
+        """See ObjectStore.begin."""
+        return FileDraft(self._temporary)
+
+    def place(self, placements: Sequence[Placement]) -> list[StorageError | None]:
+        """See ObjectStore.place. The bytes are those that were hashed: `write` took them from memory."""
+        group = _Group(self._folders, placements)
+        group.flush_files()
+        group.give_names()
+        group.flush_folders()
+        return group.errors
 
     def open(self, key: str, start: int = 0, length: int | None = None) -> ObjectReader:
         """See ObjectStore.open. Raise ObjectDamaged where the object ends before the range does."""
         with self._found():
             file = os.open(self._path(key), os.O_RDONLY)
             try:
-                return FileReader(file, start, _length(file, start, length))
+                return FileReader(file, start, file_length(file, start, length))
             except BaseException:
                 os.close(file)
                 raise
@@ -76,7 +98,7 @@ class FolderStore:
     def delete(self, key: str) -> None:
         """See ObjectStore.delete. Folders left empty go too."""
         path = self._path(key)
-        with _translated():
+        with translated():
             try:
                 os.unlink(path)  # noqa: PTH108
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
@@ -89,11 +111,11 @@ class FolderStore:
                     break
                 folder = os.path.dirname(folder)  # noqa: PTH120
             with contextlib.suppress(FileNotFoundError):
-                _flush_folder(folder)
+                Folder(folder).flush()
 
     def list(self, prefix: str = "", after: str = "") -> Iterator[ObjectInfo]:
         """See ObjectStore.list. Memory holds the names of one folder a level."""
-        with _translated():
+        with translated():
             os.stat(self._root)  # noqa: PTH116 a listing of a lost disk is not empty
             yield from self._walk(prefix[: prefix.rfind("/") + 1], prefix, after)
 
@@ -103,13 +125,14 @@ class FolderStore:
             raise StoreUnavailable("the folder of objects is missing or may not be written to")
 
     def close(self) -> None:
-        """Nothing is held."""
+        """See ObjectStore.close."""
+        self._folders.close()
 
     @contextmanager
     def _found(self) -> Iterator[None]:
         """Tell an object that is missing from a disk that is."""
         try:
-            with _translated():
+            with translated():
                 yield
         except StorageError as error:
             if isinstance(error.__cause__, (FileNotFoundError, NotADirectoryError)):
@@ -119,42 +142,6 @@ class FolderStore:
 
     def _path(self, key: str) -> str:
         return f"{self._root}/{key}"
-
-    @contextmanager
-    def _staged(self) -> Iterator[str]:
-        """Give a temporary name; whatever is still there at the end is removed."""
-        path = f"{self._temporary}/{uuid.uuid4().hex}"
-        try:
-            yield path
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)  # noqa: PTH108
-
-    def _place(self, staged: str, key: str) -> None:
-        """Give the staged file its name, durably; a delete may take the folder away in between."""
-        path = self._path(key)
-        for _ in range(_RACES):
-            try:
-                self._make_folders(key)
-                _link(staged, path)
-            except FileNotFoundError:
-                os.stat(staged)  # noqa: PTH116 ends the loop where it is the disk that went away
-                continue
-            _flush_folder(os.path.dirname(path))  # noqa: PTH120
-            return
-        raise StoreUnavailable("folders vanish as fast as they are made")
-
-    def _make_folders(self, key: str) -> None:
-        """Make the folders of a key, each durable in its parent.
-
-        Also those that were there: another process may have made them and not flushed yet.
-        """
-        folder = self._root
-        for name in key.split("/")[:-1]:
-            parent, folder = folder, f"{folder}/{name}"
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(folder)  # noqa: PTH102
-            _flush_folder(parent)
 
     def _sweep(self) -> None:
         oldest = time.time() - _LEFTOVER
@@ -184,102 +171,104 @@ class FolderStore:
                     yield ObjectInfo(key, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
 
 
-class FileReader:
-    """An ObjectReader over a part of a file."""
+class _Group:
+    """Drafts that become objects together; what fails for one leaves the others alone."""
 
-    def __init__(self, file: int, start: int, length: int) -> None:
-        self._file = file
-        self._position = start
-        self._end = start + length
+    def __init__(self, folders: DurableFolders, placements: Sequence[Placement]) -> None:
+        self.errors: list[StorageError | None] = [None] * len(placements)
+        self._folders = folders
+        self._placements = placements
+        self._inside: list[tuple[int, Folder]] = []  # the folders whose names changed, and for which draft
 
-    def read(self, size: int, /) -> bytes:
-        """See ObjectReader.read."""
-        wanted = min(size, self._end - self._position)
-        if wanted <= 0:
-            return b""
-        with _translated():
-            data = os.pread(self._file, wanted, self._position)
-        if not data:
-            raise ObjectDamaged(f"the file ended at byte {self._position} of {self._end}")
-        self._position += len(data)
-        return data
+    def flush_files(self) -> None:
+        """Make the bytes durable under their temporary names."""
+        drafts = [self._draft(at) for at in range(len(self._placements))]
+        if len(drafts) > 1:
+            for draft in drafts:
+                draft.end()
+        for at, draft in enumerate(drafts):
+            with self._noted(at):
+                draft.flush()
 
-    def close(self) -> None:
-        """See ObjectReader.close."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+    def give_names(self) -> None:
+        """Give those whose bytes are durable the names of their keys."""
+        for at, placement in enumerate(self._placements):
+            if self.errors[at] is None:
+                with self._noted(at):
+                    self._inside += [(at, folder) for folder in self._name(self._draft(at), placement.key)]
 
-    def __enter__(self) -> ObjectReader:
-        return self
+    def flush_folders(self) -> None:
+        """Make the names durable; each folder is asked once, for a second fsync tells no error again."""
+        ends: dict[int, StorageError | None] = {}
+        # The innermost come first: where folders are flushed in one go anyway, the rest find nothing to do.
+        for at, folder in self._inside:
+            if folder.descriptor not in ends:
+                ends[folder.descriptor] = _flushed(folder)
+            self.errors[at] = self.errors[at] or ends[folder.descriptor]
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-        /,
-    ) -> None:
-        self.close()
+    def _draft(self, at: int) -> FileDraft:
+        draft = self._placements[at].draft
+        if not isinstance(draft, FileDraft):
+            raise TypeError("a folder places only what it began")
+        return draft
+
+    @contextmanager
+    def _noted(self, at: int) -> Iterator[None]:
+        try:
+            with translated():
+                yield
+        except StorageError as error:
+            self.errors[at] = error
+
+    def _name(self, draft: FileDraft, key: str) -> tuple[Folder, ...]:
+        """Give a file its name; return the folders that must be flushed for it.
+
+        The folder that holds the object is made here, most often for this object alone; a delete may take
+        it, or those above it, away in between.
+        """
+        folder, _, name = key.rpartition("/")
+        above, _, last = folder.rpartition("/")
+        for _ in range(_RACES):
+            try:
+                outer = self._folders.open(above)
+                if not folder:
+                    _link(draft.path, name, outer)
+                    return (outer,)
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(last, dir_fd=outer.descriptor)
+                inner = Folder(last, outer)
+                _link(draft.path, name, inner)
+            except FileNotFoundError:
+                os.stat(draft.path)  # noqa: PTH116 ends the loop where it is the disk that went away
+                continue
+            return inner, outer
+        raise StoreUnavailable("folders vanish as fast as they are made")
 
 
-def _length(file: int, start: int, length: int | None) -> int:
-    found = os.fstat(file)
-    if not stat.S_ISREG(found.st_mode):
-        raise FileNotFoundError
-    wanted = found.st_size - start if length is None else length
-    if wanted < 0 or start + wanted > found.st_size:
-        raise ObjectDamaged(f"the object has {found.st_size} bytes, fewer than were asked for")
-    return wanted
-
-
-def _write(path: str, body: Body, size: int, sha256: str) -> None:
-    digest, written = hashlib.sha256(), 0
-    body.seek(0)
-    with open(path, "xb", buffering=0) as file:  # noqa: PTH123
-        while chunk := body.read(_CHUNK):
-            digest.update(chunk)
-            rest = memoryview(chunk)
-            while rest:
-                rest = rest[file.write(rest) :]
-            written += len(chunk)
-        if written != size or digest.hexdigest() != sha256:
-            raise ObjectDamaged("the bytes to be stored are not those that were announced")
-        os.fsync(file.fileno())
-
-
-def _link(staged: str, path: str) -> None:
+def _flushed(folder: Folder) -> StorageError | None:
     try:
-        os.link(staged, path)
+        with translated():
+            folder.flush()
+    except StorageError as error:
+        return error
+    return None
+
+
+def _link(staged: str, name: str, folder: Folder) -> None:
+    """Give a file a second name, in an open folder; the first one goes where a file can have but one."""
+    try:
+        os.link(staged, name, dst_dir_fd=folder.descriptor)
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        if os.path.lexists(path):
+        if _is_there(name, folder):
             raise FileExistsError from error
-        os.rename(staged, path)  # noqa: PTH104
+        os.rename(staged, name, dst_dir_fd=folder.descriptor)
 
 
-def _flush_folder(path: str) -> None:
-    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+def _is_there(name: str, folder: Folder) -> bool:
     try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise _meaning(error) from error
-
-
-def _meaning(error: OSError) -> StorageError:
-    if isinstance(error, (FileExistsError, NotADirectoryError, IsADirectoryError)):
-        return BadKey("the key, or a beginning of it, is in use")
-    if error.errno in _FULL:
-        return StoreFull("the disk is full")
-    if error.errno == errno.ENAMETOOLONG:
-        return BadKey("the key is too long for the disk")
-    return StoreUnavailable(f"the disk answers: {error.strerror}")
+        os.stat(name, dir_fd=folder.descriptor, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True

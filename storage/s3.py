@@ -6,15 +6,17 @@ conditional writes. storage/s3_upload.py sends, storage/s3_reader.py fetches, st
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import boto3
 from botocore.config import Config
 from botocore.handlers import add_expect_header
 
-from storage.contract import Body, ObjectInfo, ObjectReader
-from storage.errors import ObjectNotFound
+from storage.contract import Body, Draft, ObjectInfo, ObjectReader, Placement
+from storage.draft import SpooledDraft
+from storage.errors import ObjectNotFound, StorageError
 from storage.keys import is_key
 from storage.s3_errors import translated
 from storage.s3_options import S3Options
@@ -24,6 +26,7 @@ from storage.s3_upload import MULTIPART_FROM, check_length, put_parts, put_whole
 _CHUNK = 2**20
 _ATTEMPTS = 2  # the second one is for a pooled connection that the server has closed, or one 503
 _CONNECT = 5  # seconds
+_AT_ONCE = 16  # objects of all groups that are sent at the same time
 
 
 class S3Store:
@@ -35,6 +38,7 @@ class S3Store:
         self._prefix = options.prefix
         self._content_md5 = options.checksums == "when_required"
         self._client = _client(options, connections, timeout)
+        self._senders = ThreadPoolExecutor(min(_AT_ONCE, connections), thread_name_prefix="s3-put")
 
     def put(self, key: str, body: Body, size: int, sha256: str) -> None:
         """See ObjectStore.put."""
@@ -43,6 +47,26 @@ class S3Store:
             put_parts(self._client, self._place(key), body, size, sha256)
         else:
             put_whole(self._client, self._place(key), body, size, sha256, content_md5=self._content_md5)
+
+    def begin(self, memory: int) -> Draft:
+        """See ObjectStore.begin."""
+        return SpooledDraft(memory)
+
+    def place(self, placements: Sequence[Placement]) -> list[StorageError | None]:
+        """See ObjectStore.place: several puts at a time, each by itself."""
+        if len(placements) == 1:
+            return [self._place_one(placements[0])]
+        return list(self._senders.map(self._place_one, placements))
+
+    def _place_one(self, placement: Placement) -> StorageError | None:
+        draft = placement.draft
+        if not isinstance(draft, SpooledDraft):
+            raise TypeError("a bucket places only what it began")
+        try:
+            self.put(placement.key, draft.body, draft.size, placement.sha256)
+        except StorageError as error:
+            return error
+        return None
 
     def open(self, key: str, start: int = 0, length: int | None = None) -> ObjectReader:
         """See ObjectStore.open. Raise ObjectDamaged where the object ends before the range does."""
@@ -85,6 +109,7 @@ class S3Store:
 
     def close(self) -> None:
         """See ObjectStore.close."""
+        self._senders.shutdown()
         self._client.close()
 
     def _place(self, key: str) -> dict[str, str]:
