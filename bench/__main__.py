@@ -9,7 +9,7 @@ from importlib import import_module
 
 from bench.table import markdown
 
-_ALL = ("header_walk", "memory", "metadata", "frames", "pictures", "find")
+_ALL = ("header_walk", "memory", "metadata", "frames", "pictures", "find", "transactions")
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""A Filmroom of one worker process over a new folder, watched: memory, and operations of its object store."""
+"""A Filmroom over a new folder, watched: memory, and operations of its object store."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from types import TracebackType
 from typing import Any
 
 from archive.settings import Settings
+from bench.dicomweb import runner
+from bench.dicomweb.client import Address
 from tests.services.filmroom import Filmroom
 
 MIB = 2**20
@@ -23,11 +25,14 @@ _READ = 2**18
 class Server:
     """Use as a context manager; settings are as given, else the defaults."""
 
-    def __init__(self, **settings: Any) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="filmroom-bench-")
-        folder = Path(self._folder.name)
-        self.settings = Settings(data=str(folder / "data"), embedded_worker="no", **settings)
-        self.filmroom = Filmroom(self.settings, folder, workers=1)
+    def __init__(
+        self, *, folder: Path | None = None, workers: int = 1, embedded_worker: str = "no", **settings: Any
+    ) -> None:
+        """Prepare; data are kept below `folder` until the end. 0 workers: as many as there are cores."""
+        self._folder = tempfile.TemporaryDirectory(prefix="filmroom-bench-", dir=folder)
+        place = Path(self._folder.name).absolute()
+        self.settings = Settings(data=str(place / "data"), embedded_worker=embedded_worker, **settings)
+        self.filmroom = Filmroom(self.settings, place, workers=workers)
 
     def __enter__(self) -> Server:
         self.filmroom.start()
@@ -38,6 +43,13 @@ class Server:
     ) -> None:
         self.filmroom.process.stop()
         self._folder.cleanup()
+
+    def measured(self, name: str) -> runner.Server:
+        """Return it as what the cases of bench/dicomweb/ are run on."""
+        return runner.Server(name, Address.parse(self.filmroom.url), self._pids)
+
+    def _pids(self) -> list[int]:
+        return [self.filmroom.process.pid] if self.filmroom.process.pid else []
 
     def request(
         self,

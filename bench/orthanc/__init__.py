@@ -1,0 +1,1 @@
+"""Filmroom and Orthanc side by side: `make bench-orthanc`."""
