@@ -20,6 +20,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from archive.errors import CommitUnknown, FilmroomError, Unavailable
 from archive.index.prepared import Prepared, forget, wrapped
+from archive.index.sql import Composed
 
 T = TypeVar("T")
 
@@ -37,7 +38,7 @@ class Database:
         self.engine: Engine = _engine(url, pool, timeout)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
 
-    def rows(self, statement: Prepared, **values: Any) -> list[Any]:
+    def rows(self, statement: Prepared | Composed, **values: Any) -> list[Any]:
         """Execute one read by itself and return its rows. Raise Unavailable where that cannot be done.
 
         Nothing but the statement goes to the database: no transaction is begun around it. It is asked once
@@ -51,12 +52,12 @@ class Database:
                     raise
             return self._rows(statement, values)
 
-    def first(self, statement: Prepared, **values: Any) -> Any:
+    def first(self, statement: Prepared | Composed, **values: Any) -> Any:
         """Return the first of `rows`, or None."""
         rows = self.rows(statement, **values)
         return rows[0] if rows else None
 
-    def _rows(self, statement: Prepared, values: dict[str, Any]) -> list[Any]:
+    def _rows(self, statement: Prepared | Composed, values: dict[str, Any]) -> list[Any]:
         dialect = self.engine.dialect
         try:
             connection = self.engine.raw_connection()

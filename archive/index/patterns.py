@@ -9,11 +9,8 @@ from __future__ import annotations
 import fnmatch
 import re
 from functools import lru_cache
-from typing import Any
 
-import sqlalchemy as sa
-
-Condition = sa.ColumnElement[bool]
+from archive.index.sql import Sql, all_of, compare
 
 _WILD = re.compile(r"[*?]")
 _LAST = chr(0x10FFFF)
@@ -29,20 +26,20 @@ def prefix(pattern: str) -> str:
     return _WILD.split(pattern, maxsplit=1)[0]
 
 
-def like(column: sa.ColumnElement[Any], pattern: str, *, sqlite: bool) -> Condition:
+def like(column: Sql, pattern: str, *, sqlite: bool) -> Sql:
     """Return the condition that a column is like a pattern, or equal to it where it has no wildcard."""
     pattern = re.sub(r"\*+", "*", pattern)
     if not is_pattern(pattern):
-        return column == pattern
+        return compare(column, "=", pattern)
     if not sqlite:
-        escaped = re.sub(r"([\\%_])", r"\\\1", pattern)
-        return column.like(escaped.replace("*", "%").replace("?", "_"), escape="\\")
-    glob = column.op("GLOB")(pattern.replace("[", "[[]"))
+        escaped = re.sub(r"([\\%_])", r"\\\1", pattern)  # LIKE takes the backslash of itself
+        return Sql(f"{column.text} LIKE ?", (*column.values, escaped.replace("*", "%").replace("?", "_")))
+    glob = Sql(f"{column.text} GLOB ?", (*column.values, pattern.replace("[", "[[]")))
     start = prefix(pattern)
     if not start:
         return glob
     # Said outright, for SQLite uses an index for GLOB only in some plans.
-    return sa.and_(column >= start, column <= start + _LAST, glob)
+    return all_of((compare(column, ">=", start), compare(column, "<=", start + _LAST), glob))
 
 
 def matches(pattern: str, text: str) -> bool:

@@ -10,16 +10,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import sqlalchemy as sa
-from sqlalchemy.engine import Connection
-
 from archive.errors import NotFound
 from archive.index import search_attributes
 from archive.index.engine import Database
-from archive.index.organisations import organisation_id
-from archive.index.schema import instances, series, studies
+from archive.index.organisations import asking
 from archive.index.search_columns import Context
-from archive.index.search_compile import Plan, compile_query, joined
+from archive.index.search_compile import compile_query
 from archive.index.search_extras import add_extras
 from archive.index.search_order import (
     Cursor,
@@ -32,14 +28,14 @@ from archive.index.search_order import (
     sort_key,
     write_cursor,
 )
-from archive.index.search_results import Result, details, to_result
+from archive.index.search_plan import IDS, TABLES, Plan
+from archive.index.search_results import Result, attribute_levels, details, shown, to_results
 from archive.index.search_scan import Found, scan
-from archive.model.level import Level
+from archive.index.sql import Composed, Sql, among, joined, sql, value
 from archive.model.principal import Principal
 from archive.model.query import Query
 
 MOST_COUNTED = 10_000
-_IDS = {Level.STUDY: studies.c.id, Level.SERIES: series.c.id, Level.INSTANCE: instances.c.id}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,20 +73,20 @@ def search(
     `scan_limit` candidates.
     """
     cursor = read_cursor(query.cursor, query, principal.organisation) if query.cursor else None
-    with database.read() as connection:
-        try:
-            plan = _plan(connection, database, principal, query)
-        except NotFound:
-            return SearchPage([], 0, 0, None, query.notes)
-        page = _page(connection, plan, query, cursor) if not plan.residual and query.limit else None
-        if page is None and not plan.residual:
-            number = _count(connection, plan)
-            return SearchPage([], number, number, None, query.notes)
+    try:
+        plan = _plan(database, principal, query)
+    except NotFound:
+        return SearchPage([], 0, 0, None, query.notes)
     found = None
-    if page is None:
+    if plan.residual:
         found = scan(database, plan, scan_limit, read_metadata)
         page = _page_of_found(database, plan, found, query, cursor)
-    results = [to_result(query.level, row) for row in page.rows]
+    elif query.limit:
+        page = _page(database, plan, query, cursor)
+    else:
+        number = _count(database, plan)
+        return SearchPage([], number, number, None, query.notes)
+    results = to_results(query.level, attribute_levels(query), page.rows)
     results = add_extras(database, plan, query, results, found, read_metadata)
     return _finished(plan, page, results, query, principal)
 
@@ -106,66 +102,84 @@ class _Page:
     total: int | None
 
 
-def _plan(connection: Connection, database: Database, principal: Principal, query: Query) -> Plan:
+def _plan(database: Database, principal: Principal, query: Query) -> Plan:
     """Compile the query within the caller's horizon: the studies of its organisation."""
-    context = Context(database.is_sqlite, organisation_id(connection, principal.organisation))
-    return compile_query(query, context, search_attributes.known(connection))
+    context = Context(database.is_sqlite, asking(database, principal)["organisation"])
+    return compile_query(query, context, lambda: search_attributes.ready(database))
 
 
-def _page(connection: Connection, plan: Plan, query: Query, cursor: Cursor | None) -> _Page:
+def _page(database: Database, plan: Plan, query: Query, cursor: Cursor | None) -> _Page:
     """Ask for one row more than the page has, to know whether there are more; count only then."""
     backward = cursor is not None and cursor.backward
     ordered = flipped(plan.terms) if backward else plan.terms
     parts = plan.segments(ordered, cursor.beside if cursor is not None else None)
-    page = _rows(plan, query, ordered, parts).cte("page")
-    taken = sa.select(sa.func.count()).select_from(page).scalar_subquery()
-    counted = _counted(plan).scalar_subquery()
-    total = counted if backward else sa.case((taken > query.limit, counted), else_=sa.null())
-    statement = details(query, page).add_columns(taken.label("taken"), total.label("total"))
-    rows = connection.execute(statement.order_by(*order_by(ordered, page)).limit(query.limit)).all()
+    counted = sql("({})", _counted(plan))
+    if not backward:
+        full = "CASE WHEN (SELECT count(*) FROM page) > {} THEN {} END"
+        counted = sql(full, value(query.limit), counted)
+    rows = database.rows(_statement(plan, query, _rows(plan, query, ordered, parts), ordered, counted))
     seen = cursor.seen if cursor is not None else query.offset
     if not rows:
         start = 0 if backward else seen
-        return _Page([], start, more=False, total=_count(connection, plan) if seen else 0)
-    beyond = bool(rows[0].taken > query.limit)
+        return _Page([], start, more=False, total=_count(database, plan) if seen else 0)
+    beyond, total = len(rows) > query.limit, rows[0].total
+    del rows[query.limit :]
     if backward:
         start = max(seen - len(rows), 0) if beyond else 0
-        return _Page(list(reversed(rows)), start, more=True, total=_told(rows[0].total))
-    return _Page(list(rows), seen, beyond, _told(rows[0].total if beyond else seen + len(rows)))
+        return _Page(rows[::-1], start, more=True, total=_told(total))
+    return _Page(rows, seen, beyond, _told(total if beyond else seen + len(rows)))
 
 
-def _rows(plan: Plan, query: Query, ordered: Iterable[Term], parts: list[Segment]) -> Any:
+def _statement(plan: Plan, query: Query, page: Sql, ordered: Iterable[Term], total: Sql) -> Composed:
+    """Return the statement that gives the rows of a page with their details, and the number of matches."""
+    more, columns, tables = details(query.level, attribute_levels(query), shown(query), sqlite=plan.sqlite)
+    names = ("result_id", *(term.name for term in plan.terms))
+    wanted = joined(", ", [*(Sql(f"page.{name}") for name in names), total, columns])
+    order = order_by(ordered, "page")
+    text = sql("WITH page AS ({}) SELECT {} FROM {} ORDER BY {}", page, wanted, tables, order)
+    return Composed(text, (*names, "total", *more))
+
+
+def _columns(plan: Plan) -> Sql:
+    """Return what a page holds of a row: its id, and the terms of the order."""
+    terms = [sql("{} AS {}", term.column, Sql(term.name)) for term in plan.terms]
+    return joined(", ", [sql("{} AS result_id", IDS[plan.level]), *terms])
+
+
+def _rows(plan: Plan, query: Query, ordered: Iterable[Term], parts: list[Segment]) -> Sql:
     """Return the statement for the rows of a page; of each segment no more is read than a page takes."""
-    tables, conditions = plan.source(plan.level)
-    columns = [_IDS[plan.level].label("result_id")]
-    columns += [term.column.label(term.name) for term in plan.terms]
-    size = query.limit + 1
-    selects = [
-        sa.select(*columns)
-        .select_from(tables)
-        .where(*conditions, *([part.condition] if part.condition is not None else []))
-        .order_by(*plan.order_by(part.terms))
-        for part in parts
-    ]
-    if len(selects) == 1:
-        return selects[0].limit(size).offset(query.offset)
-    several = [sa.select(each.limit(size + query.offset).subquery()) for each in selects]
-    joined_up = sa.union_all(*several).subquery()
-    return sa.select(joined_up).order_by(*order_by(ordered, joined_up)).limit(size).offset(query.offset)
+    size, offset = query.limit + 1, query.offset
+    if len(parts) == 1:
+        return sql("{} LIMIT {} OFFSET {}", _segment(plan, parts[0]), value(size), value(offset))
+    several = joined(
+        " UNION ALL ",
+        [
+            sql("SELECT * FROM ({} LIMIT {}) AS {}", _segment(plan, each), value(size + offset), Sql(f"s{n}"))
+            for n, each in enumerate(parts)
+        ],
+    )
+    text = "SELECT * FROM ({}) AS parts ORDER BY {} LIMIT {} OFFSET {}"
+    return sql(text, several, order_by(ordered, "parts"), value(size), value(offset))
+
+
+def _segment(plan: Plan, part: Segment) -> Sql:
+    rows = sql("SELECT {} {}", _columns(plan), plan.source(plan.level))
+    if part.condition is not None:
+        rows = sql("{} AND {}", rows, part.condition)
+    return sql("{} ORDER BY {}", rows, plan.order_by(part.terms))
 
 
 def _told(counted: int) -> int | None:
     return int(counted) if counted <= MOST_COUNTED else None
 
 
-def _counted(plan: Plan) -> sa.Select[Any]:
-    tables, conditions = plan.source(plan.level)
-    matches = sa.select(sa.literal(1)).select_from(tables).where(*conditions).limit(MOST_COUNTED + 1)
-    return sa.select(sa.func.count()).select_from(matches.subquery())
+def _counted(plan: Plan) -> Sql:
+    most = value(MOST_COUNTED + 1)
+    return sql("SELECT count(*) FROM (SELECT 1 {} LIMIT {}) AS matches", plan.source(plan.level), most)
 
 
-def _count(connection: Connection, plan: Plan) -> int | None:
-    return _told(connection.execute(_counted(plan)).scalar_one())
+def _count(database: Database, plan: Plan) -> int | None:
+    return _told(database.first(Composed(_counted(plan), ["total"])).total)
 
 
 def _page_of_found(
@@ -184,13 +198,9 @@ def _page_of_found(
     chosen = found[start:end]
     rows: list[Any] = []
     if chosen:
-        ids = [each.id for each in chosen]
-        tables = joined(query.level)
-        columns = [_IDS[query.level].label("result_id")]
-        columns += [term.column.label(term.name) for term in plan.terms]
-        page = sa.select(*columns).select_from(tables).where(_IDS[query.level].in_(ids)).cte("page")
-        with database.read() as connection:
-            rows = list(connection.execute(details(query, page).order_by(*order_by(plan.terms, page))))
+        these = among(IDS[query.level], [each.id for each in chosen])
+        page = sql("SELECT {} FROM {} WHERE {}", _columns(plan), TABLES[query.level], these)
+        rows = database.rows(_statement(plan, query, page, plan.terms, Sql("NULL")))
     return _Page(rows, start, end < len(found), _told(len(found)))
 
 

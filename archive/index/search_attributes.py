@@ -20,6 +20,7 @@ from archive.errors import Conflict, NotFound
 from archive.index import folding
 from archive.index.dialect import insert
 from archive.index.engine import Database
+from archive.index.prepared import Prepared
 from archive.index.schema import instance_metadata, instances, search_attributes, search_values
 from archive.index.search_match import values_of
 from archive.model.instance import Element
@@ -50,7 +51,19 @@ def paths(connection: Connection) -> tuple[SearchAttribute, ...]:
 def known(connection: Connection) -> tuple[SearchAttribute, ...]:
     """Return all attributes, in the order in which they were added."""
     rows = connection.execute(sa.select(search_attributes).order_by(search_attributes.c.id))
-    return tuple(SearchAttribute(row.id, tuple(row.path.split(".")), row.vr, row.ready) for row in rows)
+    return tuple(map(_attribute, rows))
+
+
+_READY = Prepared(sa.select(search_attributes).where(search_attributes.c.ready))
+
+
+def ready(database: Database) -> tuple[SearchAttribute, ...]:
+    """Return the attributes whose values are all in, for searches."""
+    return tuple(_attribute(row) for row in database.rows(_READY))
+
+
+def _attribute(row: Any) -> SearchAttribute:
+    return SearchAttribute(row.id, tuple(row.path.split(".")), row.vr, row.ready)
 
 
 def add(database: Database, path: Path, vr: str) -> SearchAttribute:

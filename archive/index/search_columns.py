@@ -12,12 +12,14 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from archive.index import folding
-from archive.index.patterns import Condition, like, prefix
-from archive.index.schema import instances, series, series_state, studies, study_patients, study_state
+from archive.index.patterns import like, prefix
+from archive.index.schema import instances, series, studies, study_patients, study_state
+from archive.index.sql import FALSE, Sql, all_of, among, any_of, column, compare, joined, sql, value
 from archive.model.level import Level
 from archive.model.query import AnyOf, DateTimeRange, Empty, FuzzyName, Key, Match, Range, Wildcard
 
 _BIGINT = 2**63
+_ID = column(studies.c.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,39 +35,34 @@ class Indexed:
     """An attribute that the tables can match. `selective`: few rows have a value, and an index finds them."""
 
     level: Level
-    condition: Callable[[Context, Key], Condition]
+    condition: Callable[[Context, Key], Sql]
     selective: bool = False
 
 
-def text_condition(
-    column: sa.ColumnElement[str], tag: str, vr: str, match: Match, *, sqlite: bool
-) -> Condition:
+def text_condition(text: Sql, tag: str, vr: str, match: Match, *, sqlite: bool) -> Sql:
     """Return the condition that a text column matches."""
     if isinstance(match, AnyOf):
-        values = [folding.value_form(tag, vr, value)[: folding.LONGEST] for value in match.values]
-        return column == values[0] if len(values) == 1 else column.in_(values)
+        return among(text, [folding.value_form(tag, vr, each)[: folding.LONGEST] for each in match.values])
     if isinstance(match, Wildcard):
         forms = [folding.text_form(tag, vr, pattern) for pattern in match.patterns]
-        return sa.or_(*(like(column, form, sqlite=sqlite) for form in forms))
+        return any_of(like(text, form, sqlite=sqlite) for form in forms)
     if isinstance(match, Range):
-        return sa.and_(
-            column != "",
-            *([column >= match.low] if match.low else []),
-            *([column <= match.high] if match.high else []),
-        )
+        ends = [compare(text, ">=", match.low)] if match.low else []
+        ends += [compare(text, "<=", match.high)] if match.high else []
+        return all_of((_filled(text), *ends))
     assert isinstance(match, Empty)  # noqa: S101 the other matches belong to names and pairs of columns
-    return column == ""
+    return _empty(text)
 
 
-def name_condition(columns: Sequence[sa.ColumnElement[str]], match: Match, *, sqlite: bool) -> Condition:
+def name_condition(columns: Sequence[Sql], match: Match, *, sqlite: bool) -> Sql:
     """Return the condition that a name matches, by its columns (alphabetic, ideographic, phonetic, words)."""
     *groups, words = columns
     if isinstance(match, FuzzyName):
         wanted = folding.query_words(match.words)
-        return sa.and_(sa.true(), *(like(words, f"* {word}*", sqlite=sqlite) for word in wanted))
+        return all_of(like(words, f"* {word}*", sqlite=sqlite) for word in wanted)
     if isinstance(match, Empty):
-        return sa.and_(*(group == "" for group in groups))
-    return sa.or_(*(sa.or_(*_name_arms(groups, text, sqlite=sqlite)) for text in _texts(match)))
+        return all_of(map(_empty, groups))
+    return any_of(any_of(_name_arms(groups, text, sqlite=sqlite)) for text in _texts(match))
 
 
 def _texts(match: Match) -> tuple[str, ...]:
@@ -73,54 +70,67 @@ def _texts(match: Match) -> tuple[str, ...]:
     return match.values if isinstance(match, AnyOf) else match.patterns
 
 
-def _name_arms(groups: Sequence[sa.ColumnElement[str]], text: str, *, sqlite: bool) -> list[Condition]:
+def _name_arms(groups: Sequence[Sql], text: str, *, sqlite: bool) -> list[Sql]:
     """Return conditions of which one must hold."""
 
-    def any_of(column: sa.ColumnElement[str], patterns: Iterable[str]) -> Condition:
-        return sa.or_(*(like(column, pattern, sqlite=sqlite) for pattern in patterns))
+    def like_any(group: Sql, patterns: Iterable[str]) -> Sql:
+        return any_of(like(group, pattern, sqlite=sqlite) for pattern in patterns)
 
     wanted = folding.name_patterns(text)
     if len(wanted) > 1:
         pairs = zip(groups, wanted, strict=False)
-        named = [any_of(column, patterns) for column, patterns in pairs if patterns]
-        return [sa.and_(*named)] if named else [column != "" for column in groups]
+        named = [like_any(group, patterns) for group, patterns in pairs if patterns]
+        return [all_of(named)] if named else [_filled(group) for group in groups]
     if not wanted[0]:
-        return [column != "" for column in groups]
+        return [_filled(group) for group in groups]
     first, *others = groups
     # `<> ''` lets the small partial indexes of these groups be used.
-    return [any_of(first, wanted[0]), *(sa.and_(c != "", any_of(c, wanted[0])) for c in others)]
+    return [like_any(first, wanted[0]), *(all_of((_filled(c), like_any(c, wanted[0]))) for c in others)]
 
 
-def _text(column: sa.Column[str]) -> Callable[[Context, Key], Condition]:
-    return lambda context, key: text_condition(column, key.path[-1], key.vr, key.match, sqlite=context.sqlite)
+def _filled(text: Sql) -> Sql:
+    return sql("{} <> ''", text)
 
 
-def _moment(date: sa.Column[str], time: sa.Column[str]) -> Callable[[Context, Key], Condition]:
-    def condition(context: Context, key: Key) -> Condition:
+def _empty(text: Sql) -> Sql:
+    return sql("{} = ''", text)
+
+
+def _text(of: sa.Column[str]) -> Callable[[Context, Key], Sql]:
+    text = column(of)
+    return lambda context, key: text_condition(text, key.path[-1], key.vr, key.match, sqlite=context.sqlite)
+
+
+def _moment(date_column: sa.Column[str], time_column: sa.Column[str]) -> Callable[[Context, Key], Sql]:
+    date, time = column(date_column), column(time_column)
+
+    def condition(context: Context, key: Key) -> Sql:
         match = key.match
         if not isinstance(match, DateTimeRange):
             return text_condition(date, key.path[-1], key.vr, match, sqlite=context.sqlite)
-        pair = sa.tuple_(date, time)
-        ends: list[Condition] = [date != ""]
+        ends = [_filled(date)]
         if match.low:
-            ends += [date >= match.low[:8], pair >= sa.tuple_(match.low[:8], match.low[8:])]
+            day, moment = value(match.low[:8]), value(match.low[8:])
+            ends.append(compare(date, ">=", match.low[:8]))
+            ends.append(sql("({}, {}) >= ({}, {})", date, time, day, moment))
         if match.high:
-            ends += [date <= match.high[:8], pair <= sa.tuple_(match.high[:8], match.high[8:])]
-        return sa.and_(*ends)
+            day, moment = value(match.high[:8]), value(match.high[8:])
+            ends.append(compare(date, "<=", match.high[:8]))
+            ends.append(sql("({}, {}) <= ({}, {})", date, time, day, moment))
+        return all_of(ends)
 
     return condition
 
 
-def _name(column: str) -> Callable[[Context, Key], Condition]:
-    names = [column + end for end in ("", "_ideographic", "_phonetic", "_words")]
-    columns = [studies.c[name] for name in names]
+def _name(name: str) -> Callable[[Context, Key], Sql]:
+    own = [studies.c[name + end] for end in ("", "_ideographic", "_phonetic", "_words")]
+    columns = [column(each) for each in own]
+    others = [column(each, "named") for each in own[:3]]
 
-    def condition(context: Context, key: Key) -> Condition:
-        if column == "patient_name" and context.sqlite and begins(key.match):
-            other = studies.alias("named")
-            groups = [other.c[name] for name in names[:3]]
-            arms = [_name_arms(groups, text, sqlite=True) for text in _texts(key.match)]
-            return _union(context, other, [arm for each in arms for arm in each])
+    def condition(context: Context, key: Key) -> Sql:
+        if name == "patient_name" and context.sqlite and begins(key.match):
+            arms = [_name_arms(others, text, sqlite=True) for text in _texts(key.match)]
+            return _union(context, "named", [arm for each in arms for arm in each])
         return name_condition(columns, key.match, sqlite=context.sqlite)
 
     return condition
@@ -133,92 +143,94 @@ def begins(match: Match) -> bool:
     return all("=" not in text and prefix(folding.name_group(text)) for text in _texts(match))
 
 
-def _accession(context: Context, key: Key) -> Condition:
-    def on(table: sa.FromClause) -> Condition:
-        column = table.c.accession_number
-        return text_condition(column, key.path[-1], key.vr, key.match, sqlite=context.sqlite)
+def _accession(context: Context, key: Key) -> Sql:
+    def on(alias: str | None) -> Sql:
+        text = column(studies.c.accession_number, alias)
+        return text_condition(text, key.path[-1], key.vr, key.match, sqlite=context.sqlite)
 
     if context.sqlite and begins(key.match):
-        other = studies.alias("same_accession")
-        return _union(context, other, [on(other)])
-    return on(studies)
+        return _union(context, "same_accession", [on("same_accession")])
+    return on(None)
 
 
-def _union(context: Context, table: sa.FromClause, arms: list[Condition]) -> Condition:
+def _union(context: Context, alias: str, arms: Iterable[Sql], *others: Sql) -> Sql:
     """Return a condition that makes SQLite look into an index for each arm, not read all through."""
-    parts = [
-        sa.select(table.c.id).where(table.c.organisation_id == context.organisation, arm) for arm in arms
-    ]
-    return studies.c.id.in_(sa.union_all(*parts))
+    head = "SELECT {0}.id FROM studies AS {0} WHERE {0}.organisation_id = {1} AND {2}"
+    parts = [sql(head, Sql(alias), value(context.organisation), arm) for arm in arms]
+    return sql("{} IN ({})", _ID, joined(" UNION ALL ", [*parts, *others]))
 
 
-def _patient(column: str) -> Callable[[Context, Key], Condition]:
+def _patient(name: str) -> Callable[[Context, Key], Sql]:
     """Match an identity of the study's patient, or one that an instance of the study gave beside it."""
+    own, same = column(studies.c[name]), column(studies.c[name], "same_patient")
+    given = column(study_patients.c[name])
 
-    def condition(context: Context, key: Key) -> Condition:
-        def on(table: sa.FromClause) -> Condition:
-            return text_condition(table.c[column], key.path[-1], key.vr, key.match, sqlite=context.sqlite)
+    def condition(context: Context, key: Key) -> Sql:
+        def on(text: Sql) -> Sql:
+            return text_condition(text, key.path[-1], key.vr, key.match, sqlite=context.sqlite)
 
         if isinstance(key.match, Empty):
-            return on(studies)
-        others = sa.select(study_patients.c.study_id).where(
-            study_patients.c[column] != "", on(study_patients)
+            return on(own)
+        others = sql(
+            "SELECT study_patients.study_id FROM study_patients WHERE {} AND {}", _filled(given), on(given)
         )
         if not context.sqlite:
             # As an array, so that PostgreSQL can join it to an index on the column itself.
-            return sa.or_(on(studies), studies.c.id == sa.func.any(sa.func.array(others.scalar_subquery())))
+            return any_of((on(own), sql("{} = ANY (ARRAY({}))", _ID, others)))
         if begins(key.match):
-            same = studies.alias("same_patient")
-            mine = sa.select(same.c.id).where(same.c.organisation_id == context.organisation, on(same))
-            return studies.c.id.in_(sa.union_all(mine, others))
-        return sa.or_(on(studies), studies.c.id.in_(others))
+            return _union(context, "same_patient", [on(same)], others)
+        return any_of((on(own), sql("{} IN ({})", _ID, others)))
 
     return condition
 
 
-def _number(column: sa.ColumnElement[int]) -> Callable[[Context, Key], Condition]:
-    def condition(_context: Context, key: Key) -> Condition:
+def _number(of: Sql) -> Callable[[Context, Key], Sql]:
+    def condition(_context: Context, key: Key) -> Sql:
         if isinstance(key.match, Empty):
-            return column.is_(None)
+            return sql("{} IS NULL", of)
         assert isinstance(key.match, AnyOf)  # noqa: S101 the parser gives a number no other match
-        forms = [folding.number_form(value) or "" for value in key.match.values]
+        forms = [folding.number_form(text) or "" for text in key.match.values]
         whole = [int(form) for form in forms if form.removeprefix("-").isdigit()]
-        return column.in_([number for number in whole if -_BIGINT <= number < _BIGINT])
+        return among(of, [number for number in whole if -_BIGINT <= number < _BIGINT])
 
     return condition
 
 
-def _modalities(context: Context, key: Key) -> Condition:
+_MODALITY = column(series.c.modality, "series_of_study")
+_CLASS = column(instances.c.sop_class_uid, "instances_of_study")
+
+
+def _modalities(context: Context, key: Key) -> Sql:
     """Match when any series of the study has the modality (PS3.4 C.2.2.3)."""
-    other = series.alias("series_of_study")
-    mine = sa.select(sa.literal(1)).where(other.c.study_id == studies.c.id)
+    others = "SELECT 1 FROM series AS series_of_study WHERE series_of_study.study_id = studies.id"
+    mine = f"EXISTS ({others} AND {{}})"
     if isinstance(key.match, Empty):
-        return ~mine.where(other.c.modality != "").exists()
-    on = text_condition(other.c.modality, "00080060", "CS", key.match, sqlite=context.sqlite)
-    return mine.where(on).exists()
+        return sql("NOT {}", sql(mine, _filled(_MODALITY)))
+    return sql(mine, text_condition(_MODALITY, "00080060", "CS", key.match, sqlite=context.sqlite))
 
 
-def _classes(context: Context, key: Key) -> Condition:
-    other = instances.alias("instances_of_study")
-    mine = sa.select(sa.literal(1)).where(other.c.study_id == studies.c.id)
+def _classes(context: Context, key: Key) -> Sql:
     if isinstance(key.match, Empty):
-        return sa.false()
-    on = text_condition(other.c.sop_class_uid, "00080016", "UI", key.match, sqlite=context.sqlite)
-    return mine.where(on).exists()
+        return FALSE
+    return sql(
+        "EXISTS (SELECT 1 FROM instances AS instances_of_study"
+        " WHERE instances_of_study.study_id = studies.id AND {})",
+        text_condition(_CLASS, "00080016", "UI", key.match, sqlite=context.sqlite),
+    )
 
 
-def _count(table: sa.Table, parent: sa.Table, column: str) -> Callable[[Context, Key], Condition]:
-    key_column = next(iter(table.primary_key))
-
-    def condition(context: Context, key: Key) -> Condition:
-        count = sa.select(table.c[column]).where(key_column == parent.c.id).scalar_subquery()
-        return _number(sa.func.coalesce(count, 0))(context, key)
-
-    return condition
+def _of_study(of: sa.Column[int]) -> Callable[[Context, Key], Sql]:
+    count = "SELECT {} FROM study_state WHERE study_state.study_id = studies.id"
+    return _number(sql(f"coalesce(({count}), 0)", column(of)))
 
 
-def _availability(context: Context, key: Key) -> Condition:
-    return text_condition(sa.literal("ONLINE"), key.path[-1], "CS", key.match, sqlite=context.sqlite)
+def _of_series(context: Context, key: Key) -> Sql:
+    count = "SELECT series_state.instances FROM series_state WHERE series_state.series_id = series.id"
+    return _number(Sql(f"coalesce(({count}), 0)"))(context, key)
+
+
+def _availability(context: Context, key: Key) -> Sql:
+    return text_condition(Sql("'ONLINE'"), key.path[-1], "CS", key.match, sqlite=context.sqlite)
 
 
 COLUMNS: dict[str, Indexed] = {
@@ -237,19 +249,19 @@ COLUMNS: dict[str, Indexed] = {
     "00080056": Indexed(Level.STUDY, _availability),
     "00080061": Indexed(Level.STUDY, _modalities),
     "00080062": Indexed(Level.STUDY, _classes),
-    "00201206": Indexed(Level.STUDY, _count(study_state, studies, "series")),
-    "00201208": Indexed(Level.STUDY, _count(study_state, studies, "instances")),
+    "00201206": Indexed(Level.STUDY, _of_study(study_state.c.series)),
+    "00201208": Indexed(Level.STUDY, _of_study(study_state.c.instances)),
     "0020000E": Indexed(Level.SERIES, _text(series.c.series_uid), selective=True),
-    "00200011": Indexed(Level.SERIES, _number(series.c.series_number)),
+    "00200011": Indexed(Level.SERIES, _number(column(series.c.series_number))),
     "00080060": Indexed(Level.SERIES, _text(series.c.modality)),
     "00180015": Indexed(Level.SERIES, _text(series.c.body_part_examined)),
     "0008103E": Indexed(Level.SERIES, _text(series.c.series_description)),
     "00400244": Indexed(Level.SERIES, _moment(series.c.pps_start_date, series.c.pps_start_time)),
     "00400245": Indexed(Level.SERIES, _text(series.c.pps_start_time)),
-    "00201209": Indexed(Level.SERIES, _count(series_state, series, "instances")),
+    "00201209": Indexed(Level.SERIES, _of_series),
     "00080018": Indexed(Level.INSTANCE, _text(instances.c.sop_uid), selective=True),
     "00080016": Indexed(Level.INSTANCE, _text(instances.c.sop_class_uid)),
-    "00200013": Indexed(Level.INSTANCE, _number(instances.c.instance_number)),
+    "00200013": Indexed(Level.INSTANCE, _number(column(instances.c.instance_number))),
     "00083002": Indexed(Level.INSTANCE, _text(instances.c.transfer_syntax_uid)),
 }
 """Attributes that a column matches, by tag."""

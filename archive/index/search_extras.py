@@ -8,23 +8,22 @@ to be included. Nothing is read where nothing of that kind is asked for.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import orjson
-import sqlalchemy as sa
 
 from archive.dicom.segments import text
 from archive.index.engine import Database
-from archive.index.schema import instance_metadata, instances, series, studies
 from archive.index.search_columns import COLUMNS
-from archive.index.search_compile import Plan
+from archive.index.search_plan import IDS, Plan
 from archive.index.search_results import Result
 from archive.index.search_scan import Found
+from archive.index.sql import Composed, Sql, among, sql
 from archive.model.attributes import BY_TAG
 from archive.model.level import Level
 from archive.model.query import Query
 
+_TABLES = "instances JOIN series ON series.id = instances.series_id"
 _BINARY = ("BulkDataURI", "InlineBinary")
 
 
@@ -49,7 +48,7 @@ def add_extras(
         chosen |= _representatives(database, plan, missing)
     values = _values(database, tags, list(chosen.values()), read_metadata)
     return [
-        replace(each, extra=values.get(chosen.get(each.row_id, 0), {})) if each.row_id in chosen else each
+        each._replace(extra=values.get(chosen.get(each.row_id, 0), {})) if each.row_id in chosen else each
         for each in results
     ]
 
@@ -68,34 +67,31 @@ def _wanted(query: Query) -> set[str]:
 
 def _representatives(database: Database, plan: Plan, ids: list[int]) -> dict[int, int]:
     """Return the row id of the first matching instance of each result."""
-    own = studies.c.id if plan.level is Level.STUDY else series.c.id
-    tables, conditions = plan.source(Level.INSTANCE)
-    statement = (
-        sa.select(own.label("result_id"), sa.func.min(instances.c.id).label("instance_id"))
-        .select_from(tables)
-        .where(*conditions, own.in_(ids))
-        .group_by(own)
+    own = IDS[plan.level]
+    statement = sql(
+        "SELECT {}, min({}) {} AND {} GROUP BY {}",
+        own,
+        IDS[Level.INSTANCE],
+        plan.source(Level.INSTANCE),
+        among(own, ids),
+        own,
     )
-    with database.read() as connection:
-        return {row.result_id: row.instance_id for row in connection.execute(statement)}
+    rows = database.rows(Composed(statement, ["result_id", "instance_id"]))
+    return {row.result_id: row.instance_id for row in rows}
 
 
 def _values(
     database: Database, tags: set[str], ids: list[int], read_metadata: Callable[[str], bytes]
 ) -> dict[int, dict[str, Any]]:
     from_json = bool(tags - BY_TAG.keys())
-    tables: sa.FromClause = instances.join(series, series.c.id == instances.c.series_id)
-    columns: list[Any] = [
-        instances.c.id,
-        series.c.attributes.label("series"),
-        instances.c.attributes.label("instance"),
-    ]
+    names = ["id", "series", "instance"]
+    columns, tables = "instances.id, series.attributes, instances.attributes", _TABLES
     if from_json:
-        tables = tables.join(instance_metadata, instance_metadata.c.instance_id == instances.c.id)
-        columns += [instances.c.object_key, instance_metadata.c.segments]
-    statement = sa.select(*columns).select_from(tables).where(instances.c.id.in_(ids))
-    with database.read() as connection:
-        rows = connection.execute(statement).all()
+        names += ["object_key", "segments"]
+        columns += ", instances.object_key, instance_metadata.segments"
+        tables += " JOIN instance_metadata ON instance_metadata.instance_id = instances.id"
+    these = among(IDS[Level.INSTANCE], ids)
+    rows = database.rows(Composed(sql("SELECT {} FROM {} WHERE {}", Sql(columns), Sql(tables), these), names))
     values = {}
     for row in rows:
         dataset: dict[str, Any] = {}

@@ -16,11 +16,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
-import sqlalchemy as sa
 
 from archive.errors import InvalidRequest
-from archive.index.patterns import Condition
 from archive.index.schema import instances, series, studies
+from archive.index.sql import Sql, all_of, any_of, column, compare, joined, sql
 from archive.model.level import Level
 from archive.model.query import NEWEST_FIRST, Query
 
@@ -35,40 +34,46 @@ class Term:
     """One thing that results are ordered by: text, or a number where `numeric`."""
 
     name: str
-    column: sa.ColumnElement[Any]
+    column: Sql
     descending: bool = False
     numeric: bool = False
 
-    def order(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    def order(self, column: Sql) -> Sql:
         """Return an ORDER BY element over a column that holds the term."""
-        return column.desc() if self.descending else column.asc()
+        return sql("{} DESC" if self.descending else "{}", column)
 
-    def beyond(self, value: str | int) -> Condition:
+    def beyond(self, value: str | int) -> Sql:
         """Return the condition that the term comes after a value."""
-        return self.column < value if self.descending else self.column > value
+        return compare(self.column, "<" if self.descending else ">", value)
 
 
-_COLUMNS: dict[str, sa.ColumnElement[str]] = {
-    "00080020": studies.c.study_date,
-    "00100010": studies.c.patient_name_order,
-    "00100020": studies.c.patient_id,
-    "00080050": studies.c.accession_number,
-    "00081030": studies.c.study_description,
+_COLUMNS = {
+    "00080020": column(studies.c.study_date),
+    "00100010": column(studies.c.patient_name_order),
+    "00100020": column(studies.c.patient_id),
+    "00080050": column(studies.c.accession_number),
+    "00081030": column(studies.c.study_description),
 }
 _NEWEST = (
-    Term("study_date", studies.c.study_date, descending=True),
-    Term("study_time", studies.c.study_time, descending=True),
-    Term("study_uid", studies.c.study_uid),
+    Term("study_date", column(studies.c.study_date), descending=True),
+    Term("study_time", column(studies.c.study_time), descending=True),
+    Term("study_uid", column(studies.c.study_uid)),
 )
+
+
+def _none_last(number: Sql) -> Sql:
+    return sql(f"coalesce({{}}, {_NONE_LAST})", number)
+
+
 _BELOW = {
     Level.STUDY: (),
     Level.SERIES: (
-        Term("series_order", sa.func.coalesce(series.c.series_number, _NONE_LAST), numeric=True),
-        Term("series_uid", series.c.series_uid),
+        Term("series_order", _none_last(column(series.c.series_number)), numeric=True),
+        Term("series_uid", column(series.c.series_uid)),
     ),
     Level.INSTANCE: (
-        Term("instance_order", sa.func.coalesce(instances.c.instance_number, _NONE_LAST), numeric=True),
-        Term("sop_uid", instances.c.sop_uid),
+        Term("instance_order", _none_last(column(instances.c.instance_number)), numeric=True),
+        Term("sop_uid", column(instances.c.sop_uid)),
     ),
 }
 _ABSENT = "absent"
@@ -79,9 +84,8 @@ def terms(query: Query) -> tuple[Term, ...]:
     below = tuple(term for level in Level if level <= query.level for term in _BELOW[level])
     if query.order == NEWEST_FIRST:  # those without a date are last of themselves
         return _NEWEST + below
-    column = _COLUMNS[query.order.tag]
-    absent = Term(_ABSENT, sa.case((column == "", 1), else_=0), numeric=True)
-    own = Term("value", column, descending=query.order.descending)
+    own = Term("value", _COLUMNS[query.order.tag], descending=query.order.descending)
+    absent = Term(_ABSENT, sql("CASE WHEN {} = '' THEN 1 ELSE 0 END", own.column), numeric=True)
     by_date = query.order.tag == NEWEST_FIRST.tag
     newest = _NEWEST[1:] if by_date else _NEWEST
     others = flipped(newest) if by_date or query.order.descending else newest
@@ -113,7 +117,7 @@ class Cursor:
 class Segment:
     """Results that an index gives in order: its condition, and the terms that differ within it."""
 
-    condition: Condition | None
+    condition: Sql | None
     terms: tuple[Term, ...]
 
 
@@ -122,11 +126,12 @@ def segments(ordered: tuple[Term, ...], beside: OrderValues | None) -> list[Segm
     if ordered[0].name != _ABSENT:
         return _present(ordered, beside, [])
     absent, own, *rest = ordered
-    filled, empty = own.column > "", own.column == ""  # no `<>`: an index cannot be entered by it
+    # No `<>`: an index cannot be entered by it.
+    filled, empty = sql("{} > ''", own.column), sql("{} = ''", own.column)
     if beside is None:
         return [Segment(filled, (own, *rest)), Segment(empty, tuple(rest))]
     if beside[0] == 1:  # stands among those without a value
-        here = [Segment(sa.and_(empty, _after(rest, beside[2:])), tuple(rest))]
+        here = [Segment(all_of((empty, _after(rest, beside[2:]))), tuple(rest))]
         return [*here, Segment(filled, (own, *rest))] if absent.descending else here
     here = _present((own, *rest), beside[1:], [filled])
     return here if absent.descending else [*here, Segment(empty, tuple(rest))]
@@ -137,22 +142,24 @@ def whole(ordered: tuple[Term, ...], beside: OrderValues | None) -> Segment:
     return Segment(None if beside is None else _after(ordered, beside), ordered)
 
 
-def _present(ordered: Sequence[Term], beside: OrderValues | None, also: list[Condition]) -> list[Segment]:
+def _present(ordered: Sequence[Term], beside: OrderValues | None, also: list[Sql]) -> list[Segment]:
     first, *rest = ordered
     if beside is None:
         return [Segment(None, tuple(ordered))]
-    same = sa.and_(first.column == beside[0], _after(rest, beside[1:]))
-    return [Segment(same, tuple(rest)), Segment(sa.and_(first.beyond(beside[0]), *also), tuple(ordered))]
+    same = all_of((compare(first.column, "=", beside[0]), _after(rest, beside[1:])))
+    return [Segment(same, tuple(rest)), Segment(all_of((first.beyond(beside[0]), *also)), tuple(ordered))]
 
 
-def _after(ordered: Sequence[Term], values: OrderValues) -> Condition:
+def _after(ordered: Sequence[Term], values: OrderValues) -> Sql:
     """Return the condition that a row comes after the one with the given order values."""
-    condition: Condition = sa.false()
-    for term, value in reversed(list(zip(ordered, values, strict=True))):
-        condition = sa.or_(term.beyond(value), sa.and_(term.column == value, condition))
+    *before, (last, value) = zip(ordered, values, strict=True)
+    condition = last.beyond(value)
+    for term, value in reversed(before):
+        here = all_of((compare(term.column, "=", value), condition))
+        condition = any_of((term.beyond(value), here))
     # Said beside it, so that an index can be entered here.
-    first = ordered[0].column
-    return sa.and_(first <= values[0] if ordered[0].descending else first >= values[0], condition)
+    first = compare(ordered[0].column, "<=" if ordered[0].descending else ">=", values[0])
+    return all_of((first, condition))
 
 
 def sort_key(ordered: Iterable[Term], values: OrderValues) -> tuple[Any, ...]:
@@ -192,9 +199,9 @@ def order_values(ordered: Iterable[Term], row: Any) -> OrderValues:
     return tuple(getattr(row, term.name) for term in ordered)
 
 
-def order_by(ordered: Iterable[Term], columns: sa.FromClause) -> Sequence[sa.ColumnElement[Any]]:
+def order_by(ordered: Iterable[Term], table: str) -> Sql:
     """Return the order of results over the columns of a subquery, which are named as the terms."""
-    return [term.order(columns.c[term.name]) for term in ordered]
+    return joined(", ", [term.order(Sql(f"{table}.{term.name}")) for term in ordered])
 
 
 def _encoded(raw: bytes) -> str:

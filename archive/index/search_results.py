@@ -1,33 +1,51 @@
-"""The rows of a page with what belongs to them, and the records that they become."""
+"""The rows of a page with what belongs to them, and the records that they become.
+
+Nothing is read that the answer to a query does not show: for the instances of a series, no study.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import orjson
-import sqlalchemy as sa
 
-from archive.index.schema import instances, series, series_state, studies, study_state
+from archive.index.schema import instances, series, studies
+from archive.index.sql import Sql, column, joined, sql
+from archive.model.attributes import BY_TAG
 from archive.model.instance import Element
 from archive.model.level import Level
 from archive.model.query import Query
 
 _SEPARATOR = "\\"  # separates values in DICOM, so it is in none
-SOP_CLASSES_IN_STUDY = "00080062"
+MODALITIES_IN_STUDY, SOP_CLASSES_IN_STUDY = "00080061", "00080062"
+STUDY_SERIES, STUDY_INSTANCES, SERIES_INSTANCES = "00201206", "00201208", "00201209"
+TRANSFER_SYNTAX = "00083002"
+COMPUTED = {
+    MODALITIES_IN_STUDY: Level.STUDY,
+    SOP_CLASSES_IN_STUDY: Level.STUDY,
+    STUDY_SERIES: Level.STUDY,
+    STUDY_INSTANCES: Level.STUDY,
+    SERIES_INSTANCES: Level.SERIES,
+    TRANSFER_SYNTAX: Level.INSTANCE,
+}
+"""Attributes that the index computes of other rows or columns, each with its level."""
+
+_ON_REQUEST = frozenset({SOP_CLASSES_IN_STUDY, TRANSFER_SYNTAX})
 
 Attributes = dict[str, Element]
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """A study, series or instance that matches.
+class Result(NamedTuple):
+    """A study, series or instance that matches, with what an answer to the query may show.
 
-    `study`, `series` and `instance` are the index's attributes of each level as DICOM JSON, by tag; those
-    below the level of the result are empty. `extra` holds what was read from one matching instance because
-    the query asked for it. Counts are of the whole study or series; `revision` changes with the resource.
+    `study`, `series` and `instance` are the index's attributes of each level as DICOM JSON, by tag. `extra`
+    holds what was read from one matching instance because the query asked for it. Counts are of the whole
+    study or series. What the query does not show is empty or 0.
     """
 
+    row_id: int
     study_uid: str
     series_uid: str | None
     sop_uid: str | None
@@ -40,89 +58,105 @@ class Result:
     study_series: int
     study_instances: int
     series_instances: int
-    transfer_syntax_uid: str | None
-    revision: int
-    row_id: int
+    transfer_syntax_uid: str
 
 
-def details(query: Query, page: sa.CTE) -> sa.Select[Any]:
-    """Return the statement that gives each row of a page its attributes, counts and modalities."""
-    columns: list[Any] = [
-        *page.c,
-        studies.c.attributes.label("study"),
-        sa.func.coalesce(study_state.c.series, 0).label("study_series"),
-        sa.func.coalesce(study_state.c.instances, 0).label("study_instances"),
-        sa.func.coalesce(study_state.c.revision, 0).label("revision"),
-        _joined(series, series.c.modality).label("modalities"),
-        _classes(query).label("sop_classes"),
+def shown(query: Query) -> frozenset[str]:
+    """Return the tags of COMPUTED that an answer shows."""
+    levels, asked = query.levels, query.asked
+    return frozenset(
+        tag
+        for tag, level in COMPUTED.items()
+        if level <= query.level
+        and (tag in asked or (level in levels and (tag not in _ON_REQUEST or query.include_all)))
+    )
+
+
+def attribute_levels(query: Query) -> frozenset[Level]:
+    """Return the levels of whose attributes an answer shows some."""
+    return query.levels | {
+        BY_TAG[tag].level for tag in query.asked if tag in BY_TAG and BY_TAG[tag].level <= query.level
+    }
+
+
+@lru_cache(maxsize=256)
+def details(
+    level: Level, levels: frozenset[Level], tags: frozenset[str], *, sqlite: bool
+) -> tuple[tuple[str, ...], Sql, Sql]:
+    """Return the names and the columns of what a page of a level shows, and its tables, the page first.
+
+    `levels` are those of `attribute_levels`, `tags` those of `shown`.
+    """
+    study = _STUDY_ID[level]
+    concatenated = Sql("group_concat" if sqlite else "string_agg")
+    tables = [_PAGE[level]]
+    if level is Level.INSTANCE and (Level.SERIES in levels or SERIES_INSTANCES in tags):
+        tables.append(Sql("JOIN series ON series.id = instances.series_id"))
+    if Level.STUDY in levels:
+        tables.append(sql("JOIN studies ON studies.id = {}", study))
+    if tags & {STUDY_SERIES, STUDY_INSTANCES}:
+        tables.append(sql("LEFT JOIN study_state ON study_state.study_id = {}", study))
+    if SERIES_INSTANCES in tags:
+        tables.append(Sql("LEFT JOIN series_state ON series_state.series_id = series.id"))
+    attributes = (
+        column(table.c.attributes) if each in levels else Sql("'{}'")
+        for each, table in zip(Level, (studies, series, instances), strict=True)
+    )
+    lists = (
+        sql(_LISTED, concatenated, column(of, "below"), Sql(of.table.name), study) if tag in tags else _NULL
+        for tag, of in _LISTS
+    )
+    others = (number if tag in tags else other for tag, number, other in _NUMBERS)
+    return _NAMES, joined(", ", [*attributes, *lists, *others]), joined(" ", tables)
+
+
+_STUDY_ID = {
+    Level.STUDY: Sql("page.result_id"),
+    Level.SERIES: column(series.c.study_id),
+    Level.INSTANCE: column(instances.c.study_id),
+}
+_PAGE = {
+    Level.STUDY: Sql("page"),
+    Level.SERIES: Sql("page JOIN series ON series.id = page.result_id"),
+    Level.INSTANCE: Sql("page JOIN instances ON instances.id = page.result_id"),
+}
+_NULL = Sql("NULL")
+_LISTED = (
+    "(SELECT {0}(listed.value, '\\') FROM (SELECT DISTINCT {1} AS value FROM {2} AS below"
+    " WHERE below.study_id = {3} AND {1} <> '') AS listed)"
+)
+_LISTS = ((MODALITIES_IN_STUDY, series.c.modality), (SOP_CLASSES_IN_STUDY, instances.c.sop_class_uid))
+_NUMBERS = (
+    (STUDY_SERIES, Sql("coalesce(study_state.series, 0)"), Sql("0")),
+    (STUDY_INSTANCES, Sql("coalesce(study_state.instances, 0)"), Sql("0")),
+    (SERIES_INSTANCES, Sql("coalesce(series_state.instances, 0)"), Sql("0")),
+    (TRANSFER_SYNTAX, column(instances.c.transfer_syntax_uid), Sql("''")),
+)
+_NAMES = (
+    *("study", "series", "instance", "modalities", "sop_classes"),
+    *("study_series", "study_instances", "series_instances", "transfer_syntax_uid"),
+)
+
+
+def to_results(level: Level, levels: frozenset[Level], rows: Iterable[Any]) -> list[Result]:
+    """Make records of rows that have the terms of the order and the columns of `details`."""
+    study, series, instance = (each in levels for each in Level)
+    return [
+        Result(
+            row.result_id,
+            row.study_uid,
+            row.series_uid if level >= Level.SERIES else None,
+            row.sop_uid if level is Level.INSTANCE else None,
+            orjson.loads(row.study) if study else {},
+            orjson.loads(row.series) if series else {},
+            orjson.loads(row.instance) if instance else {},
+            {},
+            _split(row.modalities),
+            _split(row.sop_classes),
+            *row[-4:],
+        )
+        for row in rows
     ]
-    tables: sa.FromClause
-    if query.level is Level.STUDY:
-        tables = page.join(studies, studies.c.id == page.c.result_id)
-    elif query.level is Level.SERIES:
-        tables = page.join(series, series.c.id == page.c.result_id)
-        tables = tables.join(studies, studies.c.id == series.c.study_id)
-    else:
-        tables = page.join(instances, instances.c.id == page.c.result_id)
-        tables = tables.join(series, series.c.id == instances.c.series_id)
-        tables = tables.join(studies, studies.c.id == instances.c.study_id)
-        columns += [instances.c.attributes.label("instance"), instances.c.transfer_syntax_uid]
-    tables = tables.outerjoin(study_state, study_state.c.study_id == studies.c.id)
-    if query.level >= Level.SERIES:
-        tables = tables.outerjoin(series_state, series_state.c.series_id == series.c.id)
-        columns += [
-            series.c.attributes.label("series"),
-            sa.func.coalesce(series_state.c.instances, 0).label("series_instances"),
-            sa.func.coalesce(series_state.c.revision, 0).label("series_revision"),
-        ]
-    return sa.select(*columns).select_from(tables)
-
-
-def to_result(level: Level, row: Any) -> Result:
-    """Make a record of a row of `details`."""
-    return Result(
-        study_uid=row.study_uid,
-        series_uid=row.series_uid if level >= Level.SERIES else None,
-        sop_uid=row.sop_uid if level is Level.INSTANCE else None,
-        study=orjson.loads(row.study),
-        series=orjson.loads(row.series) if level >= Level.SERIES else {},
-        instance=orjson.loads(row.instance) if level is Level.INSTANCE else {},
-        extra={},
-        modalities=_split(row.modalities),
-        sop_classes=_split(row.sop_classes),
-        study_series=row.study_series,
-        study_instances=row.study_instances,
-        series_instances=row.series_instances if level >= Level.SERIES else 0,
-        transfer_syntax_uid=row.transfer_syntax_uid if level is Level.INSTANCE else None,
-        revision=row.revision if level is Level.STUDY else row.series_revision,
-        row_id=row.result_id,
-    )
-
-
-def asks_for(query: Query, tag: str) -> bool:
-    """Tell whether a query matches on an attribute or wants it included."""
-    paths = (*query.include, *(key.path for key in query.keys))
-    return any(path[0] == tag for path in paths)
-
-
-def _classes(query: Query) -> sa.ColumnElement[Any]:
-    if query.include_all or asks_for(query, SOP_CLASSES_IN_STUDY):
-        return _joined(instances, instances.c.sop_class_uid)
-    return sa.null()
-
-
-def _joined(table: sa.Table, column: sa.ColumnElement[str]) -> sa.ScalarSelect[Any]:
-    """Return the different values of a column below the study, as one text."""
-    other = table.alias()
-    name = column.name
-    values = (
-        sa.select(other.c[name].label("value"))
-        .where(other.c.study_id == studies.c.id, other.c[name] != "")
-        .correlate(studies)
-        .distinct()
-        .subquery()
-    )
-    return sa.select(sa.func.aggregate_strings(values.c.value, _SEPARATOR)).scalar_subquery()
 
 
 def _split(text: str | None) -> tuple[str, ...]:

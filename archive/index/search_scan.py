@@ -13,22 +13,21 @@ from itertools import islice
 from typing import Any
 
 import orjson
-import sqlalchemy as sa
 
 from archive.dicom.segments import text
 from archive.dicomweb.attribute_names import name_of
 from archive.errors import InvalidRequest
 from archive.index.engine import Database
-from archive.index.schema import instance_metadata, instances, series, studies
-from archive.index.search_compile import Plan, joined, level_of
+from archive.index.search_compile import level_of
 from archive.index.search_match import matches_all
 from archive.index.search_order import OrderValues, order_values
+from archive.index.search_plan import IDS, TABLES, Plan
+from archive.index.sql import Composed, Sql, among, joined, sql, value
 from archive.model.attributes import BY_TAG
 from archive.model.level import Level
 from archive.model.query import DateTimeRange, Empty, Key
 
 _CHUNK = 200
-_IDS = {Level.STUDY: studies.c.id, Level.SERIES: series.c.id, Level.INSTANCE: instances.c.id}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +78,12 @@ def _roots(key: Key) -> set[str]:
 
 
 def _candidates(database: Database, plan: Plan, depth: Level, scan_limit: int) -> list[Any]:
-    tables, conditions = plan.source(depth)
-    columns = [
-        _IDS[plan.level].label("result_id"),
-        _IDS[depth].label("row_id"),
-        *(term.column.label(term.name) for term in plan.terms),
-    ]
-    statement = sa.select(*columns).select_from(tables).where(*conditions)
-    ordered = statement.order_by(*plan.order_by(plan.terms), _IDS[depth]).limit(scan_limit + 1)
-    with database.read() as connection:
-        rows = list(connection.execute(ordered))
+    columns = [IDS[plan.level], IDS[depth], *(term.column for term in plan.terms)]
+    order = joined(", ", [plan.order_by(plan.terms), IDS[depth]])
+    most = value(scan_limit + 1)
+    text = sql("SELECT {} {} ORDER BY {} LIMIT {}", joined(", ", columns), plan.source(depth), order, most)
+    names = ["result_id", "row_id", *(term.name for term in plan.terms)]
+    rows = database.rows(Composed(text, names))
     if len(rows) > scan_limit:
         name = name_of(plan.residual[0].path)
         raise InvalidRequest(
@@ -124,25 +119,29 @@ class _Reader:
         """Go through the rows whose attributes match."""
         if not rows:
             return
-        ids = [row.row_id for row in rows]
-        with self._database.read() as connection:
-            stored = connection.execute(self._statement().where(_IDS[self._depth].in_(ids))).all()
+        stored = self._database.rows(self._statement([row.row_id for row in rows]))
         by_id = {row.row_id: row for row in stored}
         for row in rows:
             dataset = self._dataset(by_id[row.row_id]) if row.row_id in by_id else None
             if dataset is not None and matches_all(self._keys, dataset):
                 yield row
 
-    def _statement(self) -> sa.Select[Any]:
-        columns: list[Any] = [_IDS[self._depth].label("row_id")]
-        tables = joined(self._depth)
-        for level, table in ((Level.STUDY, studies), (Level.SERIES, series), (Level.INSTANCE, instances)):
+    def _statement(self, ids: list[int]) -> Composed:
+        columns = {"row_id": IDS[self._depth]}
+        tables = TABLES[self._depth]
+        for level, table in zip(Level, ("studies", "series", "instances"), strict=True):
             if level in self._levels:
-                columns.append(table.c.attributes.label(level.name.lower()))
+                columns[level.name.lower()] = Sql(f"{table}.attributes")
         if self._from_metadata:
-            tables = tables.join(instance_metadata, instance_metadata.c.instance_id == instances.c.id)
-            columns += [instances.c.object_key, instance_metadata.c.segments]
-        return sa.select(*columns).select_from(tables)
+            tables = sql(
+                "{} JOIN instance_metadata ON instance_metadata.instance_id = {}",
+                tables,
+                IDS[Level.INSTANCE],
+            )
+            columns["object_key"] = Sql("instances.object_key")
+            columns["segments"] = Sql("instance_metadata.segments")
+        wanted, these = joined(", ", columns.values()), among(IDS[self._depth], ids)
+        return Composed(sql("SELECT {} FROM {} WHERE {}", wanted, tables, these), list(columns))
 
     def _dataset(self, row: Any) -> Mapping[str, Any] | None:
         dataset: dict[str, Any] = {}

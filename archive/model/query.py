@@ -104,3 +104,21 @@ class Query:
     offset: int = 0
     cursor: str | None = None
     notes: tuple[str, ...] = ()  # sentences for the Warning header: unknown keys, clamped limits
+
+    @property
+    def levels(self) -> frozenset[Level]:
+        """The levels whose required attributes an answer has: its own, and those above not in the path.
+
+        PS3.18 Tables 10.6.3-3 to 10.6.3-5.
+        """
+        named = (self.place.study_uid is not None, self.place.series_uid is not None, False)
+        return frozenset(
+            each
+            for each, in_path in zip(Level, named, strict=True)
+            if each is self.level or (each < self.level and not in_path)
+        )
+
+    @property
+    def asked(self) -> frozenset[str]:
+        """The tags that are matched on or to be included; of a path into a sequence, the sequence."""
+        return frozenset(path[0] for path in (*self.include, *(key.path for key in self.keys)))

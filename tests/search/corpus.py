@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
+from unittest.mock import patch
 
 import orjson
 import sqlalchemy as sa
@@ -18,6 +20,7 @@ from archive.index import folding, schema
 from archive.index import search_attributes as chosen
 from archive.index.engine import Database
 from archive.index.search import SearchPage, search
+from archive.index.sql import Composed, Sql
 from archive.model.attributes import INSTANCE_ATTRIBUTES, SERIES_ATTRIBUTES, STUDY_ATTRIBUTES, Attribute
 from archive.model.level import Level, Place
 from archive.model.principal import ANYONE, Principal
@@ -194,3 +197,18 @@ def _insert(
 
 def _new(connection: Connection, table: sa.Table, **values: Any) -> int:
     return int(connection.execute(sa.insert(table).values(**values).returning(table.c.id)).scalar_one())
+
+
+@contextmanager
+def statements(database: Database) -> Iterator[list[Sql]]:
+    """Note the statements that searches ask meanwhile."""
+    noted: list[Sql] = []
+    ask = database.rows
+
+    def rows(statement: Any, **values: Any) -> list[Any]:
+        assert isinstance(statement, Composed), "a search asked in another way"
+        noted.append(statement.statement)
+        return ask(statement, **values)
+
+    with patch.object(database, "rows", rows):
+        yield noted

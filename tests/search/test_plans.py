@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from archive.index import folding, schema
 from archive.index.engine import Database
-from tests.search.corpus import dataset, find
+from archive.index.sql import Composed, sql
+from tests.search.corpus import dataset, find, statements
 
 STUDIES = 3000
 
@@ -54,22 +55,12 @@ def database(request: pytest.FixtureRequest) -> Iterator[Database]:
 
 def plan(database: Database, *parameters: tuple[str, str]) -> str:
     """Return the plan of the statement of a search that finds nothing, or nearly so."""
-    statements: list[tuple[str, Any]] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, values: Any, *_: Any) -> None:
-        if "page" in statement:
-            statements.append((statement, values))
-
-    sa.event.listen(database.engine, "before_cursor_execute", note)
-    try:
+    with statements(database) as noted:
         find(database, ("limit", "50"), *parameters)
-    finally:
-        sa.event.remove(database.engine, "before_cursor_execute", note)
-    ((statement, values),) = statements
-    explain = "EXPLAIN QUERY PLAN " if database.is_sqlite else "EXPLAIN "
-    with database.engine.connect() as connection:
-        found = connection.exec_driver_sql(explain + statement, values)
-        return "\n".join(str(row[-1]) for row in found)
+    (page,) = [each for each in noted if "page" in each.text]
+    word = "EXPLAIN QUERY PLAN {}" if database.is_sqlite else "EXPLAIN {}"
+    names = ("id", "parent", "unused", "detail") if database.is_sqlite else ("detail",)
+    return "\n".join(row.detail for row in database.rows(Composed(sql(word, page), names)))
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from archive.index import schema
 from archive.index.engine import Database
 from archive.model.level import Level, Place
 from archive.model.principal import Principal
-from tests.search.corpus import CT, SR, dataset, fill, find, instance, run, uids
+from tests.search.corpus import CT, SR, dataset, fill, find, instance, run, statements, uids
 
 PRIVATE = "00091001"
 
@@ -361,8 +361,6 @@ def test_values_come_from_an_instance_that_matches(database: Database) -> None:
 def test_statements_are_few(database: Database) -> None:
     fill(database, two_studies())
     find(database)
-    statements: list[str] = []
-    sa.event.listen(database.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
     query = parse_query(
         Level.STUDY,
         Place(),
@@ -370,5 +368,6 @@ def test_statements_are_few(database: Database) -> None:
         default_limit=101,
         max_limit=101,
     )
-    run(database, query)
-    assert len([each for each in statements if "search_attributes" not in each and "SELECT" in each]) == 1
+    with statements(database) as noted:
+        run(database, query)
+    assert len(noted) == 1
