@@ -8,7 +8,7 @@ PYTHON ?= $(shell for each in python3.11 python3.12 python3.13 python3 python; d
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 ARGS ?=
 
-.PHONY: help serve test browser services bench test-ceph check docs clean
+.PHONY: help serve test browser services bench scale test-ceph check docs clean
 
 help:
 	@echo 'make serve      start the archive on this machine, data in ./data'
@@ -17,6 +17,7 @@ help:
 	@echo 'make browser    bring the Chromium that the browser tests use (Debian, as root)'
 	@echo 'make services   run the PostgreSQL and the S3 server of the tests in the foreground'
 	@echo 'make bench      measure'
+	@echo 'make scale      measure an index of 100,000 studies (20 minutes; others by ARGS: see --help)'
 	@echo 'make test-ceph  run the storage and interop tests on Ceph (Debian, as root)'
 	@echo 'make docs       make docs/settings.md and docs/conformance.md again'
 	@echo 'make clean      remove what make has made; ./data stays'
@@ -44,6 +45,9 @@ services: $(VENV)/test.stamp
 
 bench: $(VENV)/test.stamp
 	$(BIN)/python -m bench $(ARGS)
+
+scale: $(VENV)/test.stamp
+	$(BIN)/python -m bench.scale $(ARGS)
 
 test-ceph: $(VENV)/test.stamp
 	$(BIN)/python -m tests.services.ceph $(ARGS)

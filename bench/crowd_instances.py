@@ -50,8 +50,9 @@ _CLASSES = {
 _SIZES = {"DX": 14_000_000, "MG": 26_000_000, "US": 900_000, "XA": 60_000_000, "SR": 9_000}
 _SIZE = 527_000
 _XA_FRAMES = 120
-_LONG_SERIES = 300
-_EVERY = 500  # studies of which one has a series of that length
+LONG_SERIES = 300
+"""Instances of the last series of one in 500 studies."""
+_EVERY = 500
 _SAMPLE = 4_000
 _PIECE = struct.Struct("<LLQ")
 
@@ -112,14 +113,19 @@ def of_study(study: Study, factor: float) -> Iterator[NewInstance]:
 def series_lengths(study: Study, factor: float) -> list[int]:
     """Return how many instances each series has."""
     lengths = [max(1, round(length * factor)) for length in study.kind.series]
-    if study.n % _EVERY == _EVERY // 2:
-        lengths[-1] = _LONG_SERIES
+    if study.n % _EVERY == 0:
+        lengths[-1] = LONG_SERIES
     return [*lengths, 1] if study.has_report else lengths
+
+
+def with_long_series(study: Study) -> Study:
+    """Return a study near another one whose last series has LONG_SERIES instances."""
+    return Study(study.n - study.n % _EVERY, study.of)
 
 
 @cache
 def _factor(mean: float) -> float:
-    """Return by what series are longer than usual for a study to have `mean` instances; 0: as few as can be."""
+    """Return how much longer series are for a study to have `mean` instances; 0: as few as can be."""
     sample = [Study(n * 7919, _SAMPLE * 7919) for n in range(_SAMPLE)]
 
     def found(factor: float) -> float:
