@@ -26,7 +26,10 @@ class Replaced:
 
 def due(database: Database, limit: int) -> list[str]:
     """Return the keys of retired objects whose time has come, marked, and named by no instance."""
-    live = sa.exists().where(instances.c.object_key == retired_objects.c.object_key)
+    # Its key holds the UIDs of the instance, by which that is found.
+    live = sa.exists().where(
+        *(instances.c[n] == retired_objects.c[n] for n in ("organisation_id", "sop_uid", "object_key"))
+    )
     with database.read() as connection:
         return list(
             connection.scalars(

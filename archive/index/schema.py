@@ -217,7 +217,8 @@ instances = sa.Table(
     sa.Column("sop_class_uid", Text, nullable=False),
     sa.Column("instance_number", sa.BigInteger),
     sa.Column("transfer_syntax_uid", Text, nullable=False),
-    sa.Column("object_key", Text, nullable=False, unique=True),
+    # Different in each row, for it holds the UIDs; an index of it alone would be a tenth of the whole index.
+    sa.Column("object_key", Text, nullable=False),
     sa.Column("size", sa.BigInteger, nullable=False),
     sa.Column("sha256", Text, nullable=False),
     sa.Column("dataset_offset", sa.BigInteger, nullable=False),

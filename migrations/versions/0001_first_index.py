@@ -233,7 +233,6 @@ def _instances() -> None:
         sa.Column("stored_at", Moment, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_instances"),
         sa.UniqueConstraint("organisation_id", "sop_uid", name="uq_instances_organisation_id_sop_uid"),
-        sa.UniqueConstraint("object_key", name="uq_instances_object_key"),
         sqlite_autoincrement=True,
     )
     op.create_index("ix_instances_series_id", "instances", ["series_id", "instance_number", "sop_uid"])
