@@ -103,7 +103,7 @@ class PostgreSQL:
 
     def new_database(self) -> str:
         """Make a migrated, empty database and return its URL."""
-        if not self._exists(_TEMPLATE):
+        if not self.exists(_TEMPLATE):
             self.execute(f"CREATE DATABASE {_TEMPLATE} TEMPLATE template0")
             migrate.upgrade(self.url(_TEMPLATE))
         return self.empty_database(_TEMPLATE)
@@ -126,7 +126,8 @@ class PostgreSQL:
         finally:
             connection.close()
 
-    def _exists(self, name: str) -> bool:
+    def exists(self, name: str) -> bool:
+        """Tell whether there is a database of this name."""
         connection = self._connect()
         try:
             cursor = connection.cursor()
