@@ -86,7 +86,7 @@ def search(
     else:
         number = _count(database, plan)
         return SearchPage([], number, number, None, query.notes)
-    results = to_results(query.level, attribute_levels(query), page.rows)
+    results = to_results(query.level, page.rows)
     results = add_extras(database, plan, query, results, found, read_metadata)
     return _finished(plan, page, results, query, principal)
 

@@ -40,18 +40,16 @@ Attributes = dict[str, Element]
 class Result(NamedTuple):
     """A study, series or instance that matches, with what an answer to the query may show.
 
-    `study`, `series` and `instance` are the index's attributes of each level as DICOM JSON, by tag. `extra`
-    holds what was read from one matching instance because the query asked for it. Counts are of the whole
-    study or series. What the query does not show is empty or 0.
+    `kept` are the index's attributes of each level as DICOM JSON. `extra` holds what was read from one
+    matching instance because the query asked for it. Counts are of the whole study or series. What the query
+    does not show is empty or 0.
     """
 
     row_id: int
     study_uid: str
     series_uid: str | None
     sop_uid: str | None
-    study: Attributes
-    series: Attributes
-    instance: Attributes
+    kept: tuple[bytes, bytes, bytes]
     extra: Attributes
     modalities: tuple[str, ...]
     sop_classes: tuple[str, ...]
@@ -59,6 +57,11 @@ class Result(NamedTuple):
     study_instances: int
     series_instances: int
     transfer_syntax_uid: str
+
+    def attributes(self, level: Level) -> Attributes:
+        """Return the index's attributes of a level, by tag."""
+        found: Attributes = orjson.loads(self.kept[level - 1])
+        return found
 
 
 def shown(query: Query) -> frozenset[str]:
@@ -138,18 +141,15 @@ _NAMES = (
 )
 
 
-def to_results(level: Level, levels: frozenset[Level], rows: Iterable[Any]) -> list[Result]:
+def to_results(level: Level, rows: Iterable[Any]) -> list[Result]:
     """Make records of rows that have the terms of the order and the columns of `details`."""
-    study, series, instance = (each in levels for each in Level)
     return [
         Result(
             row.result_id,
             row.study_uid,
             row.series_uid if level >= Level.SERIES else None,
             row.sop_uid if level is Level.INSTANCE else None,
-            orjson.loads(row.study) if study else {},
-            orjson.loads(row.series) if series else {},
-            orjson.loads(row.instance) if instance else {},
+            (row.study, row.series, row.instance),
             {},
             _split(row.modalities),
             _split(row.sop_classes),

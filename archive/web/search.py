@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import gzip
+from hashlib import sha256
 from urllib.parse import urlencode
 
-import orjson
 from flask import Response, request
 
 from archive.dicom.xml import dataset_to_xml
@@ -15,7 +15,7 @@ from archive.dicomweb.search import parse_query
 from archive.dicomweb.warnings import warning_headers
 from archive.index.search import SearchPage
 from archive.model.level import Level
-from archive.services.search import to_dicom_json
+from archive.services.search_answers import Answers
 from archive.web.access_log import note
 from archive.web.caching import etag_of, not_modified, validated
 from archive.web.context import ROOT, accept, accepts_gzip, base_url, place, principal, services
@@ -51,17 +51,17 @@ def _search(level: Level) -> Response:
     )
     page = services().search.search(principal(), query)
     note(results=len(page.results))
-    base = base_url()
-    datasets = [to_dicom_json(result, query, base) for result in page.results]
-    body = orjson.dumps(datasets)
+    answers = Answers(query, base_url())
+    body = answers.json(page.results)
     if offer.media_type == XML:
-        response = multipart_response(XML, (Part(XML, (dataset_to_xml(each),)) for each in datasets))
+        parts = (Part(XML, (dataset_to_xml(answers.dataset(each)),)) for each in page.results)
+        response = multipart_response(XML, parts)
         zipped = False
     else:
         zipped = accepts_gzip() and len(body) > _ZIP_FROM
         sent = gzip.compress(body, 1, mtime=0) if zipped else body
         response = single_response(JSON, (sent,), len(sent))
-    etag = etag_of(body.decode(), offer.media_type, "gzip" if zipped else "")
+    etag = etag_of(sha256(body).hexdigest(), offer.media_type, "gzip" if zipped else "")
     if not_modified(etag):
         response = Response(status=304)
     elif zipped:

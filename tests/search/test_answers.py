@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
 import pytest
 
 from archive.dicomweb.attribute_names import keyword_of
 from archive.dicomweb.search import parse_query
 from archive.index.engine import Database
 from archive.model.level import Level, Place
-from archive.services.search import to_dicom_json
+from archive.services.search_answers import Answers
 from tests.search.corpus import CT, EXPLICIT, SR, fill, instance, run
 
 BASE = "http://archive.example/dicom-web"
@@ -54,7 +55,9 @@ def answers(
     """Return the answer, its tags as keywords."""
     query = parse_query(level, place, parameters, default_limit=100, max_limit=100)
     page = run(database, query)
-    datasets = [to_dicom_json(result, query, BASE) for result in page.results]
+    made = Answers(query, BASE)
+    datasets = [made.dataset(result) for result in page.results]
+    assert orjson.loads(made.json(page.results)) == datasets
     assert all(list(each) == sorted(each) for each in datasets)
     return [{keyword_of(tag): dict(element) for tag, element in each.items()} for each in datasets]
 

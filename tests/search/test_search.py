@@ -265,7 +265,7 @@ def test_an_organisation_sees_its_own(database: Database) -> None:
     fill(database, [instance(1, PatientID="B"), instance(2)], organisation="other")
     page = find(database, principal=Principal("x", "other"))
     assert uids(page) == ["1", "2"]
-    assert page.results[0].study["00100020"]["Value"] == ["B"]
+    assert page.results[0].attributes(Level.STUDY)["00100020"]["Value"] == ["B"]
     assert uids(find(database)) == ["1"]
     for keys in ([("PatientID", "B")], [("SOPInstanceUID", "1.2.2.1.1")], [("ModalitiesInStudy", "CT")]):
         assert "2" not in uids(find(database, *keys))

@@ -14,7 +14,8 @@ from archive.index.engine import Database
 from archive.model.keys import derived_key
 from archive.model.level import Level, Place
 from archive.model.principal import ANYONE
-from archive.services.search import SearchService, to_dicom_json
+from archive.services.search import SearchService
+from archive.services.search_answers import Answers
 from archive.settings import Settings
 from storage.open import open_store
 from tests.search.corpus import fill, instance, pack
@@ -37,7 +38,7 @@ def test_metadata_in_a_derived_object(backend: Settings) -> None:
     def found(*parameters: tuple[str, str]) -> list[dict[str, Any]]:
         query = parse_query(Level.STUDY, Place(), parameters, default_limit=9, max_limit=9)
         page = service.search(ANYONE, query)
-        return [dict(to_dicom_json(each, query, "http://x")) for each in page.results]
+        return [Answers(query, "http://x").dataset(each) for each in page.results]
 
     thickness = ("SliceThickness", "2")
     (only,) = found(thickness)

@@ -17,6 +17,7 @@ from flask import Blueprint, Response, make_response, render_template, request, 
 from archive.errors import InvalidRequest, Unavailable
 from archive.index.search import SearchPage
 from archive.index.search_results import Result
+from archive.model.level import Level
 from archive.web.access_log import note
 from archive.web.context import base_url, principal, services
 from archive.web.errors import RETRY_AFTER
@@ -165,7 +166,7 @@ def _rows(page: SearchPage) -> list[_Row]:
 
 
 def _row(result: Result, *, has_viewer: bool) -> _Row:
-    study: dict[str, Any] = result.study
+    study = result.attributes(Level.STUDY)
     born, date = words.text(study, "00100030"), words.text(study, "00080020")
     return _Row(
         uid=result.study_uid,
