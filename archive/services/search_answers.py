@@ -1,0 +1,135 @@
+"""What a search answers of each result, in the DICOM JSON model (PS3.18 10.6.3).
+
+Owns which attributes an answer has at each of the six places of a search. That is worked out once for a
+query, as the answer of a result of which nothing is known; each result then puts in what it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+
+from archive.index.search_results import (
+    MODALITIES_IN_STUDY,
+    SERIES_INSTANCES,
+    SOP_CLASSES_IN_STUDY,
+    STUDY_INSTANCES,
+    STUDY_SERIES,
+    TRANSFER_SYNTAX,
+    Result,
+    shown,
+)
+from archive.model.attributes import INDEX_ATTRIBUTES, Attribute
+from archive.model.instance import Element
+from archive.model.level import Level
+from archive.model.query import Query
+
+# TimezoneOffsetFromUTC; NumberOfFrames, Rows, Columns and BitsAllocated of images
+_IF_PRESENT = frozenset({"00080201", "00280008", "00280010", "00280011", "00280100"})
+_CHARACTER_SET, _AVAILABILITY, _RETRIEVE_URL = "00080005", "00080056", "00081190"
+_STUDY_UID, _SERIES_UID, _SOP_UID = "0020000D", "0020000E", "00080018"
+_LATER: Element = {"vr": "UN"}  # keeps the place of what each result puts in
+
+
+class Answers:
+    """Makes the answers to a query; `base_url` is the address of the DICOMweb root.
+
+    An answer has its required attributes even when empty (PS3.18 Tables 10.6.3-3 to 10.6.3-5): those of the
+    query's level, and of the levels above that the path does not name. Beside them stands what was matched on
+    or included, as far as it is known.
+    """
+
+    def __init__(self, query: Query, base_url: str) -> None:
+        self._level = query.level
+        self._base = base_url.rstrip("/")
+        self._shown = shown(query)
+        always = [each for each in INDEX_ATTRIBUTES if _is_shown(query, each)]
+        filled = [each for each in INDEX_ATTRIBUTES if each not in always and _is_shown_filled(query, each)]
+        self._always, self._filled = _by_level(always), _by_level(filled)
+        uids = (_STUDY_UID, _SERIES_UID, _SOP_UID)[: query.level]
+        later = (*uids, *self._shown, *(each.tag for each in filled), _RETRIEVE_URL)
+        empty: dict[str, Element] = {each.tag: {"vr": each.vr} for each in always}
+        empty |= dict.fromkeys(later, _LATER)
+        empty[_CHARACTER_SET] = _element("CS", "ISO_IR 192")
+        empty[_AVAILABILITY] = _element("CS", "ONLINE")
+        self._empty = dict(sorted(empty.items()))
+
+    def json(self, results: Iterable[Result]) -> bytes:
+        """Return the answer for some results as a JSON array."""
+        return b"[%b]" % b",".join([orjson.dumps(self.dataset(each)) for each in results])
+
+    def dataset(self, result: Result) -> dict[str, Element]:
+        """Return the answer for one result, its tags in ascending order."""
+        answer = self._empty.copy()
+        for level, tags in self._always:
+            own = result.attributes(level)
+            for tag in tags:
+                if tag in own:
+                    answer[tag] = own[tag]
+        for level, tags in self._filled:
+            own = result.attributes(level)
+            for tag in tags:
+                if "Value" in own.get(tag, _LATER):
+                    answer[tag] = own[tag]
+                else:
+                    del answer[tag]
+        if result.extra:
+            answer |= result.extra
+        self._put_computed(answer, result)
+        self._put_place(answer, result)
+        return dict(sorted(answer.items())) if result.extra else answer
+
+    def _put_computed(self, answer: dict[str, Element], result: Result) -> None:
+        for tag in self._shown:
+            if tag == STUDY_SERIES:
+                answer[tag] = _element("IS", result.study_series)
+            elif tag == STUDY_INSTANCES:
+                answer[tag] = _element("IS", result.study_instances)
+            elif tag == SERIES_INSTANCES:
+                answer[tag] = _element("IS", result.series_instances)
+            elif tag == TRANSFER_SYNTAX:
+                answer[tag] = _element("UI", result.transfer_syntax_uid)
+            elif tag == MODALITIES_IN_STUDY:
+                answer[tag] = _element("CS", *result.modalities)
+            elif tag == SOP_CLASSES_IN_STUDY:
+                answer[tag] = _element("UI", *result.sop_classes)
+
+    def _put_place(self, answer: dict[str, Element], result: Result) -> None:
+        """Put in the UIDs and the address that they make; UIDs need no escapes."""
+        url = f"{self._base}/studies/{result.study_uid}"
+        answer[_STUDY_UID] = _element("UI", result.study_uid)
+        if self._level >= Level.SERIES:
+            url = f"{url}/series/{result.series_uid}"
+            answer[_SERIES_UID] = _element("UI", result.series_uid)
+        if self._level is Level.INSTANCE:
+            url = f"{url}/instances/{result.sop_uid}"
+            answer[_SOP_UID] = _element("UI", result.sop_uid)
+        answer[_RETRIEVE_URL] = _element("UR", url)
+
+
+def _is_shown(query: Query, attribute: Attribute) -> bool:
+    """Tell whether an attribute is shown even when empty."""
+    if attribute.level > query.level:
+        return False
+    wanted = attribute.required or query.include_all
+    return attribute.tag in query.asked or (attribute.level in query.levels and wanted)
+
+
+def _is_shown_filled(query: Query, attribute: Attribute) -> bool:
+    """Tell whether an attribute is shown where it has a value."""
+    return attribute.level in query.levels and attribute.tag in _IF_PRESENT
+
+
+def _by_level(attributes: Iterable[Attribute]) -> list[tuple[Level, list[str]]]:
+    """Return the tags by level, those left out that each result has of itself."""
+    tags: dict[Level, list[str]] = {}
+    for attribute in attributes:
+        if attribute.tag not in {_STUDY_UID, _SERIES_UID, _SOP_UID}:
+            tags.setdefault(attribute.level, []).append(attribute.tag)
+    return list(tags.items())
+
+
+def _element(vr: str, *values: Any) -> Element:
+    return {"vr": vr, "Value": list(values)} if values else {"vr": vr}
