@@ -13,14 +13,13 @@ from io import BytesIO
 
 import numpy as np
 from PIL import Image
-from pydicom.dataset import Dataset
 
 from archive.dicomweb.rendered_types import GIF, MP4
 from archive.errors import NotAcceptable
 from archive.model.rendering import Rendering, Window
 from archive.rendering.attributes import number, numbers
 from archive.rendering.frame import Native, data_window, draw_image
-from archive.rendering.header import quietly
+from archive.rendering.header import Head
 from archive.rendering.moving_types import animation_types
 from archive.rendering.output import Picture
 from archive.rendering.video import Mp4
@@ -33,7 +32,7 @@ _LOOKED_AT = 8  # frames that the shared window is made of
 
 
 def render_frames(
-    ds: Dataset, frames: Sequence[int], native: Callable[[int], Native], rendering: Rendering
+    ds: Head, frames: Sequence[int], native: Callable[[int], Native], rendering: Rendering
 ) -> Picture:
     """Return the frames, by their numbers, as a moving picture of the media type of `rendering`.
 
@@ -42,14 +41,13 @@ def render_frames(
     """
     if rendering.media_type not in animation_types():
         raise NotAcceptable(f"frames cannot be rendered as {rendering.media_type}", offered=animation_types())
-    with quietly():
-        same = replace(rendering, window=rendering.window or _shared_window(frames, native))
-        images = (draw_image(native(each), same)[0] for each in frames)
-        seconds = frame_seconds(ds)
-        return _mp4(images, seconds, rendering) if rendering.media_type == MP4 else _gif(images, seconds)
+    same = replace(rendering, window=rendering.window or _shared_window(frames, native))
+    images = (draw_image(native(each), same)[0] for each in frames)
+    seconds = frame_seconds(ds)
+    return _mp4(images, seconds, rendering) if rendering.media_type == MP4 else _gif(images, seconds)
 
 
-def frame_seconds(ds: Dataset) -> float:
+def frame_seconds(ds: Head) -> float:
     """Return how long a frame is shown (PS3.3 C.7.6.5): the rate recommended, else that of recording."""
     for keyword in ("RecommendedDisplayFrameRate", "CineRate"):
         rate = number(ds, keyword)

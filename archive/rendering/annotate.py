@@ -15,13 +15,10 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from PIL import Image, ImageDraw, ImageFont
-from pydicom.dataelem import RawDataElement
-from pydicom.dataset import Dataset
-from pydicom.tag import Tag
 
-from archive.dicom.charset import decode, encodings_of
-from archive.rendering.attributes import number, texts
+from archive.rendering.attributes import number, text
 from archive.rendering.functional_groups import Frame
+from archive.rendering.header import Head
 from archive.rendering.segmentation import is_segmentation, segment_label, segment_of
 from archive.rendering.wording import date_words, person_words, sex_words, time_words
 
@@ -51,12 +48,12 @@ def annotate(image: Image.Image, frame: Frame, annotations: Iterable[str]) -> Im
     return image
 
 
-def patient_lines(ds: Dataset) -> list[str]:
+def patient_lines(ds: Head) -> list[str]:
     """Return name, ID, birth date and sex, as far as they are known."""
-    born, sex = _text(ds, "PatientBirthDate"), _text(ds, "PatientSex")
+    born, sex = text(ds, "PatientBirthDate"), text(ds, "PatientSex")
     lines = [
-        person_words(_text(ds, "PatientName")),
-        _text(ds, "PatientID"),
+        person_words(text(ds, "PatientName")),
+        text(ds, "PatientID"),
         ", ".join(part for part in (born and f"born {date_words(born)}", sex_words(sex)) if part),
     ]
     return [line for line in lines if line]
@@ -69,7 +66,7 @@ def technique_lines(frame: Frame) -> list[str]:
     moment.append(time_words(_first(ds, "ContentTime", "AcquisitionTime", "StudyTime")))
     series = number(ds, "SeriesNumber"), number(ds, "InstanceNumber")
     lines = [
-        _joined(_text(ds, "Modality"), _text(ds, "StudyDescription"), _text(ds, "SeriesDescription")),
+        _joined(text(ds, "Modality"), text(ds, "StudyDescription"), text(ds, "SeriesDescription")),
         _joined(*moment),
         _joined(*_exposure(frame)),
         _joined(
@@ -104,25 +101,8 @@ def _exposure(frame: Frame) -> list[str]:
     return found
 
 
-def _text(ds: Dataset, keyword: str) -> str:
-    """Return the first text that is not empty, by the character set, whatever is wrong with it."""
-    try:
-        raw = ds.get_item(keyword)
-    except (KeyError, ValueError):
-        return ""
-    if isinstance(raw, RawDataElement) and isinstance(raw.value, bytes):
-        values = decode(raw.value, _encodings(ds)).split("\\")
-    else:
-        values = list(texts(ds, keyword))
-    return next((text for value in values if (text := value.strip(" \x00\r\n\t"))), "")
-
-
-def _encodings(ds: Dataset) -> tuple[str, ...]:
-    return tuple(encodings_of("\\".join(texts(ds, Tag(0x00080005))).encode("ascii", "replace")))
-
-
-def _first(ds: Dataset, *keywords: str) -> str:
-    return next((text for keyword in keywords if (text := _text(ds, keyword))), "")
+def _first(ds: Head, *keywords: str) -> str:
+    return next((found for keyword in keywords if (found := text(ds, keyword))), "")
 
 
 def _joined(*parts: str) -> str:

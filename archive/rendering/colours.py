@@ -6,9 +6,9 @@ Owns the conversion. CIELab values are three 16-bit numbers relative to D50.
 from __future__ import annotations
 
 import numpy as np
-from pydicom.dataset import Dataset
 
 from archive.rendering.attributes import number, numbers
+from archive.rendering.header import Head
 
 Colour = tuple[int, int, int]
 
@@ -39,7 +39,7 @@ def from_cielab(lightness: float, a: float, b: float, *, least: float = 0.0) -> 
     return red, green, blue
 
 
-def colour_of_item(ds: Dataset, lab: str, grey: str) -> Colour | None:
+def colour_of_item(ds: Head, lab: str, grey: str) -> Colour | None:
     """Return the colour that an attribute of CIELab gives, else the grey of one of 16 bits, else None."""
     found = numbers(ds, lab)
     if len(found) == 3 and None not in found:

@@ -7,16 +7,12 @@ refused. Pixels are left out. How values are shown is left to archive/rendering/
 
 from __future__ import annotations
 
-import struct
-from typing import Any
-
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.tag import Tag
 
-from archive.dicom.byte_order import swap_words, word_size
-from archive.dicom.charset import Encodings, decode, encodings_of
+from archive.dicom.charset import Encodings, encodings_of
 from archive.dicom.headers import PIXEL_TAGS
 from archive.dicom.source import BytesSource
 from archive.dicom.walk import (
@@ -31,17 +27,12 @@ from archive.dicom.walk import (
     Walk,
 )
 from archive.errors import NotDecodable, NotDicom
+from archive.rendering.raw_values import value_of
 
 _IMPLICIT, _BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
 _CHARACTER_SET = 0x00080005
 _LIMITS = Limits(depth=100_000)  # a page is bounded by what it shows, not by how deep that lies
 _MOST_OPAQUE = 16  # each of them means another pass, as in archive/dicom/read.py
-_PADDING = " \0"
-
-_FORMATS = {"FD": "d", "FL": "f", "SL": "i", "SS": "h", "SV": "q", "UL": "I", "US": "H", "UV": "Q"}
-_CODED = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})  # text in the character set of the data set
-_LISTED = frozenset({"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "PN", "SH", "TM", "UC", "UI"})
-_SINGLE = frozenset({"LT", "ST", "UR", "UT"})
 
 
 def read_data_set(data: bytes, transfer_syntax_uid: str) -> Dataset:
@@ -99,26 +90,7 @@ def _element(event: Event, data: bytes, encodings: Encodings) -> DataElement:
     _, tag, vr, offset, length, value, big = event
     raw = data[offset : offset + length] if value is None else value
     known = "OB" if vr == "UN" else vr  # pydicom would make a value of it that these bytes are not
-    return DataElement(Tag(tag), known, _value(vr, raw, encodings, big), already_converted=True)
-
-
-def _value(vr: str, raw: bytes, encodings: Encodings, big: bool) -> Any:
-    """Return a value or a list of several; None where there is none."""
-    if vr in _LISTED:
-        text = decode(raw, encodings if vr in _CODED else ())
-        return _one_or_all([each.strip(_PADDING) for each in text.split("\\")]) if raw else None
-    if vr in _SINGLE:
-        return decode(raw, encodings if vr in _CODED else ()).rstrip(_PADDING)
-    if vr in _FORMATS:
-        size = struct.calcsize(_FORMATS[vr])
-        order = ">" if big else "<"
-        return _one_or_all(list(struct.unpack_from(f"{order}{len(raw) // size}{_FORMATS[vr]}", raw)))
-    if vr == "AT":
-        numbers = struct.unpack_from(f"{'>' if big else '<'}{len(raw) // 4 * 2}H", raw)
-        pairs = zip(numbers[::2], numbers[1::2], strict=True)
-        return _one_or_all([Tag(group << 16 | element) for group, element in pairs])
-    return swap_words(raw, word_size(vr)) if big else raw
-
-
-def _one_or_all(values: list[Any]) -> Any:
-    return (values[0] if values else None) if len(values) < 2 else values
+    found = value_of(vr, raw, encodings, big=big)
+    if vr == "AT" and found is not None:
+        found = [Tag(each) for each in found] if isinstance(found, list) else Tag(found)
+    return DataElement(Tag(tag), known, found, already_converted=True)

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pydicom.dataset import Dataset
 
 from archive.errors import NotDecodable
 from archive.model.instance import Pixels
@@ -30,7 +29,7 @@ from archive.rendering.functional_groups import Frame
 from archive.rendering.geometry import aspect_of, check_memory, draw_part, place
 from archive.rendering.graphics import draw_marks
 from archive.rendering.grey import Overrides, draw_grey, make_recipe, window_of_data
-from archive.rendering.header import quietly
+from archive.rendering.header import Head
 from archive.rendering.icc import in_colour_space
 from archive.rendering.output import Picture, encode_picture
 from archive.rendering.overlays import burn, read_overlays
@@ -39,11 +38,10 @@ from archive.rendering.presentation import Presentation
 from archive.rendering.segmentation import draw_segments, is_segmentation
 from archive.rendering.shutters import cover
 from archive.rendering.stored import FLOAT_TAGS, Bits, bits_of, cells_of
-from archive.rendering.video import video_picture
 
 Array = NDArray[Any]
 
-_PLAIN = Presentation(Dataset())
+_PLAIN = Presentation(Head())
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,7 @@ class Native:
     `ds` is the head of the instance, `photometric` its photometric interpretation now that it is decoded.
     """
 
-    ds: Dataset
+    ds: Head
     number: int
     data: bytes
     pixels: Pixels
@@ -74,22 +72,8 @@ def render_frame(native: Native, rendering: Rendering, presentation: Presentatio
     Raise NotDecodable naming the attribute that makes it impossible, InvalidRequest for a viewport or region
     that shows nothing.
     """
-    with quietly():
-        image, profile = draw_image(native, rendering, presentation)
-        return encode_picture(image, rendering.media_type, quality=rendering.quality, profile=profile)
-
-
-def render_video_frame(
-    ds: Dataset, frame: int, stream: bytes, pixels: Pixels, rendering: Rendering
-) -> Picture:
-    """Return a picture of a frame of a video; `stream` is its stored value, at least up to that frame.
-
-    Raise as render_frame does, and NotDecodable where PyAV is not installed.
-    """
-    with quietly():
-        levels = video_picture(stream, pixels, frame)
-        image, profile = _finished(Frame(ds, frame), Drawn(levels), rendering)
-        return encode_picture(image, rendering.media_type, quality=rendering.quality, profile=profile)
+    image, profile = draw_image(native, rendering, presentation)
+    return encode_picture(image, rendering.media_type, quality=rendering.quality, profile=profile)
 
 
 def draw_image(
@@ -98,7 +82,7 @@ def draw_image(
     """Return the picture that render_frame encodes, grey or RGB, and the ICC profile that goes with it."""
     check_memory(native.pixels, len(native.data))
     frame = Frame(native.ds, native.number)
-    return _finished(frame, draw(frame, native, rendering, presentation), rendering, presentation)
+    return finished(frame, draw(frame, native, rendering, presentation), rendering, presentation)
 
 
 def data_window(native: Native) -> Window | None:
@@ -110,10 +94,10 @@ def data_window(native: Native) -> Window | None:
     return window_of_data(cells_of(native.data, pixels), frame, _bits(frame, pixels))
 
 
-def _finished(
+def finished(
     frame: Frame, drawn: Drawn, rendering: Rendering, presentation: Presentation | None = None
 ) -> tuple[Image.Image, bytes | None]:
-    """Cut out, size, turn, convert and annotate a drawn frame."""
+    """Return a drawn frame cut out, sized, turned, converted and annotated, and the profile to embed."""
     rows, columns = drawn.levels.shape[:2]
     shown = presentation or _PLAIN
     aspect = shown.aspect or aspect_of(frame)
@@ -174,7 +158,7 @@ def _single(
     return levels, True
 
 
-def _with_colours(levels: NDArray[np.uint8], cells: Array, ds: Dataset, bits: Bits) -> NDArray[np.uint8]:
+def _with_colours(levels: NDArray[np.uint8], cells: Array, ds: Head, bits: Bits) -> NDArray[np.uint8]:
     """Return a grey picture with the values of its supplemental palette in colour."""
     palette = read_palette(ds, bits)
     coloured = bits.values(cells) >= palette.first

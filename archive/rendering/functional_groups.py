@@ -6,15 +6,14 @@ where single-frame images and many legacy multi-frame ones have its attributes.
 
 from __future__ import annotations
 
-from pydicom.dataset import Dataset
-
 from archive.rendering.attributes import item, items
+from archive.rendering.header import Head
 
 
 class Frame:
     """One frame of an instance: its data set, its number from 1, and its functional groups."""
 
-    def __init__(self, ds: Dataset, number: int) -> None:
+    def __init__(self, ds: Head, number: int) -> None:
         self.ds = ds
         self.number = number
         per_frame = items(ds, "PerFrameFunctionalGroupsSequence")
@@ -22,7 +21,7 @@ class Frame:
         own = per_frame[number - 1] if 0 < number <= len(per_frame) else None
         self._groups = tuple(group for group in (own, shared) if group is not None)
 
-    def group(self, keyword: str) -> Dataset | None:
+    def group(self, keyword: str) -> Head | None:
         """Return the first item of the sequence `keyword` of the frame, None where neither group has it."""
         for group in self._groups:
             found = item(group, keyword)
@@ -30,7 +29,7 @@ class Frame:
                 return found
         return None
 
-    def macro(self, keyword: str) -> Dataset:
+    def macro(self, keyword: str) -> Head:
         """Return the item of the functional group `keyword`, else the data set itself."""
         found = self.group(keyword)
         return self.ds if found is None else found

@@ -13,13 +13,13 @@ from typing import Any
 
 from numpy.typing import NDArray
 from PIL import Image
-from pydicom.dataset import Dataset
 
 from archive.errors import InvalidRequest, NotDecodable
 from archive.model.instance import Pixels
 from archive.model.rendering import MAX_SIDE, Rendering, Viewport
-from archive.rendering.attributes import Tag, numbers
+from archive.rendering.attributes import numbers
 from archive.rendering.functional_groups import Frame
+from archive.rendering.header import Head, Tag
 
 MAX_MEMORY = 2**30
 """Bytes that a frame and its picture may take together, decoded."""
@@ -85,7 +85,7 @@ def aspect_of(frame: Frame) -> float:
     Spacings win over Pixel Aspect Ratio, which an image has only where it has none (C.7.6.3.1.7).
     """
     measures = frame.macro("PixelMeasuresSequence")
-    sources: list[tuple[Dataset, Tag]] = [(measures, "PixelSpacing")]
+    sources: list[tuple[Head, Tag]] = [(measures, "PixelSpacing")]
     sources += [(frame.ds, name) for name in (*_SPACINGS, "PixelAspectRatio")]
     for ds, name in sources:
         ratio = ratio_of(numbers(ds, name))

@@ -12,12 +12,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
-from pydicom.dataset import Dataset
 
 from archive.rendering.annotate import fitting_font
-from archive.rendering.attributes import integer, item, items, number, numbers, text, value
+from archive.rendering.attributes import integer, item, items, number, numbers, text
 from archive.rendering.colours import Colour, colour_of_item
 from archive.rendering.geometry import Placement
+from archive.rendering.header import Head
 
 Point = tuple[float, float]
 
@@ -48,7 +48,7 @@ class Mark:
     anchor_on_display: bool = False
 
 
-def read_marks(ds: Dataset, annotations: Iterable[Dataset]) -> list[Mark]:
+def read_marks(ds: Head, annotations: Iterable[Head]) -> list[Mark]:
     """Return the marks of the annotations of a state, in the order of their layers."""
     layers = {
         text(each, "GraphicLayer"): (
@@ -80,11 +80,11 @@ def draw_marks(image: Image.Image, marks: Sequence[Mark], placement: Placement) 
     return image
 
 
-def _graphics(annotation: Dataset, colour: Colour) -> Iterator[Mark]:
+def _graphics(annotation: Head, colour: Colour) -> Iterator[Mark]:
     for each in items(annotation, "GraphicObjectSequence"):
         points = _pairs(each, "GraphicData")
         kind = text(each, "GraphicType").upper()
-        style = item(each, "LineStyleSequence") or Dataset()
+        style = item(each, "LineStyleSequence") or Head()
         shape = _shape(kind, points)
         if not shape:
             continue
@@ -98,9 +98,9 @@ def _graphics(annotation: Dataset, colour: Colour) -> Iterator[Mark]:
         )
 
 
-def _texts(annotation: Dataset, colour: Colour) -> Iterator[Mark]:
+def _texts(annotation: Head, colour: Colour) -> Iterator[Mark]:
     for each in items(annotation, "TextObjectSequence"):
-        words = value(each, "UnformattedTextValue")
+        words = each.value("UnformattedTextValue")
         box = [
             *_pairs(each, "BoundingBoxTopLeftHandCorner"),
             *_pairs(each, "BoundingBoxBottomRightHandCorner"),
@@ -109,7 +109,7 @@ def _texts(annotation: Dataset, colour: Colour) -> Iterator[Mark]:
         if not isinstance(words, str) or not words.strip() or not (len(box) == 2 or anchor):
             continue
         visible = text(each, "AnchorPointVisibility").upper() == "Y" and len(box) == 2
-        style = item(each, "TextStyleSequence") or Dataset()
+        style = item(each, "TextStyleSequence") or Head()
         yield Mark(
             tuple([*box, *anchor] if visible else box or anchor),
             _is_display(each, "BoundingBoxAnnotationUnits" if box else "AnchorPointAnnotationUnits"),
@@ -120,7 +120,7 @@ def _texts(annotation: Dataset, colour: Colour) -> Iterator[Mark]:
         )
 
 
-def _pairs(ds: Dataset, keyword: str) -> list[Point]:
+def _pairs(ds: Head, keyword: str) -> list[Point]:
     """Return numbers as points; what is behind one that is no number is left out."""
     found = numbers(ds, keyword)[: _MOST_POINTS * 2]
     pairs = []
@@ -131,7 +131,7 @@ def _pairs(ds: Dataset, keyword: str) -> list[Point]:
     return pairs
 
 
-def _is_display(ds: Dataset, keyword: str) -> bool:
+def _is_display(ds: Head, keyword: str) -> bool:
     return text(ds, keyword).upper() == "DISPLAY"
 
 

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset
 
 from archive.model.instance import Pixels
 from archive.model.rendering import Window
 from archive.rendering.attributes import item, number, text
 from archive.rendering.functional_groups import Frame
+from archive.rendering.header import Head
 from archive.rendering.lut import Lut, read_lut
 from archive.rendering.modality import Modality, Rescale, read_modality
 from archive.rendering.stored import Bits
@@ -127,13 +127,13 @@ def _window_of(cells: Array, frame: Frame, bits: Bits | None, modality: Modality
     return default_window(modality.apply(_present(cells, bits, padding)), whole)
 
 
-def read_polarity(ds: Dataset, pixels: Pixels) -> Polarity:
+def read_polarity(ds: Head, pixels: Pixels) -> Polarity:
     """Return what the image says of its own presentation."""
     inverse = pixels.photometric_interpretation == "MONOCHROME1"
     return Polarity(inverse or text(ds, "PresentationLUTShape").upper() == "INVERSE")
 
 
-def read_presentation_lut(ds: Dataset) -> Polarity | None:
+def read_presentation_lut(ds: Head) -> Polarity | None:
     """Return the presentation LUT of a presentation state, None where it has none (C.11.6)."""
     table = item(ds, "PresentationLUTSequence")
     lut = read_lut(table, least=0, most=65535) if table is not None else None
@@ -151,7 +151,7 @@ def output_ends(modality: Modality, bits: Bits | None) -> tuple[float, float]:
     return float(ends.min()), float(ends.max())
 
 
-def padding_of(ds: Dataset, bits: Bits | None) -> tuple[float, float] | None:
+def padding_of(ds: Head, bits: Bits | None) -> tuple[float, float] | None:
     """Return the ends of the stored values that are no image (C.7.5.1.1.2), None where none are."""
     for name in ("", "Float", "DoubleFloat"):
         value = number(ds, f"{name}PixelPaddingValue")

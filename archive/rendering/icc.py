@@ -14,10 +14,10 @@ from functools import lru_cache
 from io import BytesIO
 
 from PIL import Image, ImageCms
-from pydicom.dataset import Dataset
 
 from archive.rendering.attributes import items, octets, text
 from archive.rendering.functional_groups import Frame
+from archive.rendering.header import Head
 from archive.rendering.icc_profiles import PROFILES, profile
 
 _HEADER = 128
@@ -51,7 +51,7 @@ def profile_of(frame: Frame) -> bytes:
 
 def _of_optical_path(frame: Frame) -> bytes:
     """Return the profile of the optical path of a frame, of the first one where it names none."""
-    paths: list[Dataset] = list(items(frame.ds, "OpticalPathSequence"))
+    paths: list[Head] = list(items(frame.ds, "OpticalPathSequence"))
     named = text(frame.macro("OpticalPathIdentificationSequence"), "OpticalPathIdentifier")
     paths.sort(key=lambda path: text(path, "OpticalPathIdentifier") != named)
     return octets(paths[0], "ICCProfile") if paths else b""

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset
 
-from archive.rendering.attributes import Tag, numbers, octets
+from archive.rendering.attributes import numbers, octets
+from archive.rendering.header import Head, Tag
 
 Array = NDArray[Any]
 
@@ -46,7 +46,7 @@ class Lut:
 
 
 def read_lut(
-    item: Dataset,
+    item: Head,
     *,
     least: float,
     most: float,

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset
 
 from archive.rendering.attributes import item, number
+from archive.rendering.header import Head
 from archive.rendering.lut import Lut, read_lut
 
 Array = NDArray[Any]
@@ -46,7 +46,7 @@ class ModalityLut:
 Modality = Rescale | ModalityLut
 
 
-def read_modality(ds: Dataset, macro: Callable[[str], Dataset], *, least: float, most: float) -> Modality:
+def read_modality(ds: Head, macro: Callable[[str], Head], *, least: float, most: float) -> Modality:
     """Return the modality transformation of a frame whose stored values lie between `least` and `most`.
 
     `macro` gives the item of a functional group, or `ds` itself.
@@ -58,6 +58,6 @@ def read_modality(ds: Dataset, macro: Callable[[str], Dataset], *, least: float,
     return read_rescale(macro("PixelValueTransformationSequence"))
 
 
-def read_rescale(ds: Dataset) -> Rescale:
+def read_rescale(ds: Head) -> Rescale:
     """Return slope and intercept of a data set or item."""
     return Rescale(number(ds, "RescaleSlope") or 1.0, number(ds, "RescaleIntercept") or 0.0)

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset
 
 from archive.rendering.attributes import integer, numbers, octets, text
+from archive.rendering.header import Head
 from archive.rendering.stored import Bits
 
 Array = NDArray[Any]
@@ -44,7 +44,7 @@ class Plane:
 
 
 def read_overlays(
-    ds: Dataset, frame: int, cells: Array, bits: Bits | None, groups: Iterable[int] = GROUPS
+    ds: Head, frame: int, cells: Array, bits: Bits | None, groups: Iterable[int] = GROUPS
 ) -> Iterator[Plane]:
     """Yield the planes that lie over a frame; those that are broken are left out."""
     for group in groups:
@@ -65,7 +65,7 @@ def burn(levels: NDArray[np.uint8], planes: Iterable[Plane]) -> NDArray[np.uint8
     return levels
 
 
-def _plane(ds: Dataset, base: int, frame: int) -> Plane | None:
+def _plane(ds: Head, base: int, frame: int) -> Plane | None:
     rows, columns = integer(ds, base | _ROWS, 0), integer(ds, base | _COLUMNS, 0)
     data = octets(ds, base | _DATA)
     if not data or not 0 < rows <= _MOST_SIDE or not 0 < columns <= _MOST_SIDE:
@@ -86,7 +86,7 @@ def _plane(ds: Dataset, base: int, frame: int) -> Plane | None:
     return Plane(mask, *_origin(ds, base))
 
 
-def _embedded(ds: Dataset, base: int, cells: Array, bits: Bits | None) -> Plane | None:
+def _embedded(ds: Head, base: int, cells: Array, bits: Bits | None) -> Plane | None:
     """Take the plane out of a bit of the pixels that the stored values do not use."""
     position = integer(ds, base | _POSITION, 0)
     if bits is None or cells.ndim != 2 or integer(ds, base | _BITS, 1) != bits.allocated:
@@ -96,13 +96,13 @@ def _embedded(ds: Dataset, base: int, cells: Array, bits: Bits | None) -> Plane 
     return Plane((cells >> position & 1).astype(bool), *_origin(ds, base))
 
 
-def _origin(ds: Dataset, base: int) -> tuple[int, int]:
+def _origin(ds: Head, base: int) -> tuple[int, int]:
     """Return row and column from 0; both may be negative (C.9.2.1.1)."""
     found = numbers(ds, base | _ORIGIN)
     row, column = (int(one) if one is not None else 1 for one in (*found, None, None)[:2])
     return row - 1, column - 1
 
 
-def activated(ds: Dataset, group: int) -> bool:
+def activated(ds: Head, group: int) -> bool:
     """Tell whether a presentation state shows the planes of a group, its own or those of the image."""
     return bool(text(ds, group << 16 | _ACTIVATION))

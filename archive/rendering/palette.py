@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset
 
 from archive.errors import NotDecodable
 from archive.rendering.attributes import numbers, octets, text
+from archive.rendering.header import Head
 from archive.rendering.lut import describe
 from archive.rendering.stored import Bits
 
@@ -45,17 +45,17 @@ class Palette:
         return self.colours[index]
 
 
-def has_palette(ds: Dataset) -> bool:
+def has_palette(ds: Head) -> bool:
     """Tell whether there is a palette, usable or not."""
     return "RedPaletteColorLookupTableDescriptor" in ds
 
 
-def is_supplemental(ds: Dataset) -> bool:
+def is_supplemental(ds: Head) -> bool:
     """Tell whether a grey image has a palette for some of its values (C.8.16.2.1.1.1)."""
     return has_palette(ds) and text(ds, "PixelPresentation").upper() in ("COLOR", "MIXED")
 
 
-def read_palette(ds: Dataset, bits: Bits) -> Palette:
+def read_palette(ds: Head, bits: Bits) -> Palette:
     """Read the palette of a data set or item; raise NotDecodable naming the attribute that is unusable."""
     tables = []
     first = depth = 0
@@ -78,7 +78,7 @@ def read_palette(ds: Dataset, bits: Bits) -> Palette:
     return Palette(first, colours)
 
 
-def _table(ds: Dataset, colour: str, entries: int, bits: int) -> NDArray[np.uint16]:
+def _table(ds: Head, colour: str, entries: int, bits: int) -> NDArray[np.uint16]:
     """Return the entries of one colour: segmented data where there are any, else plain ones."""
     name = f"{colour}PaletteColorLookupTableData"
     segmented = octets(ds, f"Segmented{name}")

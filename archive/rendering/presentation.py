@@ -11,15 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from pydicom.dataset import Dataset
-
 from archive.errors import NotDecodable
 from archive.rendering.attributes import integer, item, items, number, numbers, octets, text
 from archive.rendering.document_types import APPLIED_STATES, PSEUDO_COLOR
 from archive.rendering.geometry import Area, Turn, ratio_of
 from archive.rendering.graphics import Mark, read_marks
 from archive.rendering.grey import Overrides, read_presentation_lut
-from archive.rendering.header import quietly
+from archive.rendering.header import Head
 from archive.rendering.modality import Modality, Rescale, read_modality
 from archive.rendering.overlays import GROUPS, activated
 from archive.rendering.palette import Palette, has_palette, read_palette
@@ -37,7 +35,7 @@ _P_VALUES = Bits(16, 16, 15, signed=False)
 class Presentation:
     """How one frame is presented; `overlays` holds the groups of planes that are shown, `ds` the state."""
 
-    ds: Dataset
+    ds: Head
     overrides: Overrides = field(default_factory=Overrides)
     palette: Palette | None = None
     profile: bytes = b""
@@ -50,16 +48,15 @@ class Presentation:
     marks: tuple[Mark, ...] = ()
 
 
-def read_presentation(ds: Dataset, sop_uid: str, frame: int) -> Presentation:
+def read_presentation(ds: Head, sop_uid: str, frame: int) -> Presentation:
     """Return what a state says of a frame of an image; raise NotDecodable where it cannot be applied."""
-    with quietly():
-        kind = text(ds, "SOPClassUID")
-        if kind not in APPLIED_STATES:
-            raise NotDecodable(f"SOP Class UID is {kind}: presentation states of that kind cannot be applied")
-        return _presentation(ds, sop_uid, frame, coloured=kind == PSEUDO_COLOR)
+    kind = text(ds, "SOPClassUID")
+    if kind not in APPLIED_STATES:
+        raise NotDecodable(f"SOP Class UID is {kind}: presentation states of that kind cannot be applied")
+    return _presentation(ds, sop_uid, frame, coloured=kind == PSEUDO_COLOR)
 
 
-def _presentation(ds: Dataset, sop_uid: str, frame: int, *, coloured: bool) -> Presentation:
+def _presentation(ds: Head, sop_uid: str, frame: int, *, coloured: bool) -> Presentation:
     shown = _displayed_area(ds, sop_uid, frame)
     pair = numbers(shown, "PresentationPixelSpacing") or numbers(shown, "PresentationPixelAspectRatio")
     magnified = text(shown, "PresentationSizeMode").upper() == "MAGNIFY"
@@ -78,11 +75,11 @@ def _presentation(ds: Dataset, sop_uid: str, frame: int, *, coloured: bool) -> P
     )
 
 
-def _frames(image: Dataset) -> tuple[int, ...]:
+def _frames(image: Head) -> tuple[int, ...]:
     return tuple(int(one) for one in numbers(image, "ReferencedFrameNumber") if one is not None)
 
 
-def _for_frame(ds: Dataset, keyword: str, sop_uid: str, frame: int) -> Iterator[Dataset]:
+def _for_frame(ds: Head, keyword: str, sop_uid: str, frame: int) -> Iterator[Head]:
     """Yield the items of a sequence that name the frame, or no image at all."""
     for each in items(ds, keyword):
         images = items(each, "ReferencedImageSequence")
@@ -91,7 +88,7 @@ def _for_frame(ds: Dataset, keyword: str, sop_uid: str, frame: int) -> Iterator[
             yield each
 
 
-def _overrides(ds: Dataset, sop_uid: str, frame: int) -> Overrides:
+def _overrides(ds: Head, sop_uid: str, frame: int) -> Overrides:
     voi: Voi | None = None
     for each in _for_frame(ds, "SoftcopyVOILUTSequence", sop_uid, frame):
         voi = voi or read_voi(each, least=_LEAST, most=_MOST)
@@ -103,21 +100,21 @@ def _overrides(ds: Dataset, sop_uid: str, frame: int) -> Overrides:
     return Overrides(modality, voi, read_presentation_lut(ds))
 
 
-def _turn(ds: Dataset) -> Turn:
+def _turn(ds: Head) -> Turn:
     quarters = integer(ds, "ImageRotation", 0) // 90 % 4
     return Turn(quarters, mirrored=text(ds, "ImageHorizontalFlip").upper() == "Y")
 
 
-def _displayed_area(ds: Dataset, sop_uid: str, frame: int) -> Dataset:
-    return next(_for_frame(ds, "DisplayedAreaSelectionSequence", sop_uid, frame), Dataset())
+def _displayed_area(ds: Head, sop_uid: str, frame: int) -> Head:
+    return next(_for_frame(ds, "DisplayedAreaSelectionSequence", sop_uid, frame), Head())
 
 
-def _magnification(shown: Dataset) -> float | None:
+def _magnification(shown: Head) -> float | None:
     ratio = number(shown, "PresentationPixelMagnificationRatio")
     return min(max(ratio, _LEAST_MAGNIFIED), _MOST_MAGNIFIED) if ratio and ratio > 0 else None
 
 
-def _area(shown: Dataset) -> Area | None:
+def _area(shown: Head) -> Area | None:
     """Return the displayed area: its corners count from 1 and belong to it, before any turn (C.10.4)."""
     corners = [numbers(shown, f"DisplayedArea{name}HandCorner") for name in ("TopLeft", "BottomRight")]
     if any(len(one) < 2 or None in one for one in corners):

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset
 
 from archive.rendering.attributes import integer, items, number, numbers, text
 from archive.rendering.colours import Colour, from_cielab
 from archive.rendering.functional_groups import Frame
+from archive.rendering.header import Head
 from archive.rendering.stored import Bits
 
 Array = NDArray[Any]
@@ -34,7 +34,7 @@ _FALLBACK: tuple[Colour, ...] = (
 )
 
 
-def is_segmentation(ds: Dataset) -> bool:
+def is_segmentation(ds: Head) -> bool:
     """Tell whether pixels are segments."""
     return text(ds, "SOPClassUID") in _SEGMENTATIONS
 
@@ -56,7 +56,7 @@ def segment_of(frame: Frame) -> int:
     return integer(frame.macro("SegmentIdentificationSequence"), "ReferencedSegmentNumber", 1)
 
 
-def segment_label(ds: Dataset, segment: int) -> str:
+def segment_label(ds: Head, segment: int) -> str:
     """Return what people call a segment."""
     for item in items(ds, "SegmentSequence"):
         if integer(item, "SegmentNumber", 0) == segment:
@@ -64,12 +64,12 @@ def segment_label(ds: Dataset, segment: int) -> str:
     return ""
 
 
-def colour_of(ds: Dataset, segment: int) -> Colour:
+def colour_of(ds: Head, segment: int) -> Colour:
     """Return the colour of a segment."""
     return _colours(ds).get(segment, _fallback(segment))
 
 
-def _labels(values: Array, ds: Dataset, bits: Bits) -> NDArray[np.uint8]:
+def _labels(values: Array, ds: Head, bits: Bits) -> NDArray[np.uint8]:
     table = np.zeros((bits.most + 1, 3), dtype=np.uint8)
     table[1:] = np.resize(np.array(_FALLBACK, dtype=np.uint8), (bits.most, 3))
     for segment, colour in _colours(ds).items():
@@ -81,7 +81,7 @@ def _labels(values: Array, ds: Dataset, bits: Bits) -> NDArray[np.uint8]:
     return np.take(table, values, axis=0)
 
 
-def _colours(ds: Dataset) -> Mapping[int, Colour]:
+def _colours(ds: Head) -> Mapping[int, Colour]:
     found = {}
     for item in items(ds, "SegmentSequence"):
         segment = integer(item, "SegmentNumber", 0)

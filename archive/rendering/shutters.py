@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
-from pydicom.dataset import Dataset
 
 from archive.rendering.attributes import number, numbers, texts
 from archive.rendering.colours import Colour, colour_of_item
+from archive.rendering.header import Head
 from archive.rendering.overlays import Plane, read_overlays
 
 _BLACK: Colour = (0, 0, 0)
@@ -55,7 +55,7 @@ class Shutter:
         return ~np.asarray(opened)
 
 
-def read_shutters(ds: Dataset) -> Iterator[Shutter]:
+def read_shutters(ds: Head) -> Iterator[Shutter]:
     """Yield the shutters of a presentation state; those that lack a number are left out."""
     colour = colour_of_item(ds, "ShutterPresentationColorCIELabValue", "ShutterPresentationValue") or _BLACK
     for kind in texts(ds, "ShutterShape"):
@@ -67,7 +67,7 @@ def read_shutters(ds: Dataset) -> Iterator[Shutter]:
             yield Shutter(kind, found, colour)
 
 
-def _bitmaps(ds: Dataset, colour: Colour) -> Iterator[Shutter]:
+def _bitmaps(ds: Head, colour: Colour) -> Iterator[Shutter]:
     group = number(ds, "ShutterOverlayGroup")
     empty = np.zeros((1, 1), np.uint8)
     for plane in read_overlays(ds, 1, empty, None, [int(group)] if group else []):
@@ -79,7 +79,7 @@ _EDGES = tuple(
 )
 
 
-def _numbers(ds: Dataset, kind: str) -> tuple[float, ...] | None:
+def _numbers(ds: Head, kind: str) -> tuple[float, ...] | None:
     """Return the numbers of a shape, from 0: they count rows and columns from 1."""
     if kind == "RECTANGULAR":
         found: Sequence[float | None] = [number(ds, edge) for edge in _EDGES]

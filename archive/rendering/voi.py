@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset
 
 from archive.model.rendering import Window
 from archive.rendering.attributes import items, numbers, text
+from archive.rendering.header import Head
 from archive.rendering.lut import Lut, read_lut
 
 Array = NDArray[Any]
@@ -38,7 +38,7 @@ class VoiLut:
 Voi = Window | VoiLut
 
 
-def read_voi(ds: Dataset, *, least: float, most: float) -> Voi | None:
+def read_voi(ds: Head, *, least: float, most: float) -> Voi | None:
     """Return the VOI transformation of a data set or functional group, None where it has no usable one.
 
     `least` and `most` are the ends of the values after the modality transformation.
@@ -75,7 +75,7 @@ def apply_voi(voi: Voi, values: Array) -> Array:
     """Return 0 … 1 for values after the modality transformation; NaN becomes 0."""
     if isinstance(voi, VoiLut):
         return voi.lut.fractions(values)
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         shown = _window(voi, values)
     np.clip(shown, 0.0, 1.0, out=shown)
     return np.nan_to_num(shown, copy=False, nan=0.0)

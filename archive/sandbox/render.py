@@ -1,4 +1,4 @@
-"""The tasks that make pictures: a stored frame, or several, decoded and rendered in one step.
+"""The task that makes a picture: a stored frame, decoded and rendered in one step.
 
 Owns the form of their options and the heads that a child keeps: the last few that it parsed, by their bytes,
 since a series is looked at frame after frame. Leaves pictures to archive/rendering/ and decoding to
@@ -11,17 +11,13 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from pydicom.dataset import Dataset
-
-from archive.dicom.frame_index import is_video
 from archive.imaging.decode import decode_frame
 from archive.imaging.syntaxes import native_photometric
 from archive.model.instance import Pixels
 from archive.model.rendering import Region, Rendering, Viewport, Window
-from archive.rendering.animate import render_frames
 from archive.rendering.attributes import text
-from archive.rendering.frame import Native, render_frame, render_video_frame
-from archive.rendering.header import read_head
+from archive.rendering.frame import Native, render_frame
+from archive.rendering.header import Head, read_head
 from archive.rendering.output import Picture
 from archive.rendering.presentation import Presentation, read_presentation
 from archive.sandbox.messages import Answer
@@ -33,30 +29,14 @@ _LONGEST_KEPT = 2**20  # bytes; parsed ones take about ten times as much
 def render(options: dict[str, Any], blobs: list[bytes]) -> Answer:
     """Render a frame: {syntax, pixels, frame, rendering}, [head, stored] -> {media_type, …}, [picture].
 
-    `syntax` is that of the stored frame, `rendering` the fields of a Rendering. For video `stored` is the
-    value of the stream, at least up to the frame. With a presentation state its data set is a third blob, and
-    the option `presentation` is its transfer syntax.
+    `syntax` is that of the stored frame, `rendering` the fields of a Rendering. With a presentation state its
+    data set is a third blob, and the option `presentation` is its transfer syntax.
     """
     pixels, syntax = Pixels(**options["pixels"]), options["syntax"]
     rendering, ds = rendering_of(options["rendering"]), head_of(blobs[0], syntax)
-    if is_video(syntax):
-        return _answer(render_video_frame(ds, options["frame"], blobs[1], pixels, rendering))
     presentation = _presentation(options, blobs[2:], ds)
-    native = _native(ds, options["frame"], blobs[1], syntax, pixels)
-    return _answer(render_frame(native, rendering, presentation))
-
-
-def animate(options: dict[str, Any], blobs: list[bytes]) -> Answer:
-    """Render frames as a moving picture: {syntax, pixels, frames, rendering}, [head, stored, …] -> as render.
-
-    `frames` are the numbers of the stored frames, in their order.
-    """
-    pixels, syntax, frames = Pixels(**options["pixels"]), options["syntax"], options["frames"]
-    rendering, ds = rendering_of(options["rendering"]), head_of(blobs[0], syntax)
-    stored = dict(zip(frames, blobs[1:], strict=True))
-    return _answer(
-        render_frames(ds, frames, lambda frame: _native(ds, frame, stored[frame], syntax, pixels), rendering)
-    )
+    native = native_of(ds, options["frame"], blobs[1], syntax, pixels)
+    return answer_of(render_frame(native, rendering, presentation))
 
 
 def rendering_of(fields: Mapping[str, Any]) -> Rendering:
@@ -69,17 +49,17 @@ def rendering_of(fields: Mapping[str, Any]) -> Rendering:
     return Rendering(**{**values, "annotations": tuple(values.get("annotations", ()))})
 
 
-def head_of(data: bytes, syntax: str) -> Dataset:
+def head_of(data: bytes, syntax: str) -> Head:
     """Return a parsed head, kept for the next frame of the same instance."""
     return _kept(data, syntax) if len(data) <= _LONGEST_KEPT else read_head(data, syntax)
 
 
 @lru_cache(maxsize=_KEPT_HEADS)
-def _kept(data: bytes, syntax: str) -> Dataset:
+def _kept(data: bytes, syntax: str) -> Head:
     return read_head(data, syntax)
 
 
-def _presentation(options: Mapping[str, Any], blobs: list[bytes], image: Dataset) -> Presentation | None:
+def _presentation(options: Mapping[str, Any], blobs: list[bytes], image: Head) -> Presentation | None:
     """Return what the presentation state says of the frame, None where there is none."""
     if not blobs:
         return None
@@ -87,11 +67,13 @@ def _presentation(options: Mapping[str, Any], blobs: list[bytes], image: Dataset
     return read_presentation(state, text(image, "SOPInstanceUID"), options["frame"])
 
 
-def _native(ds: Dataset, frame: int, stored: bytes, syntax: str, pixels: Pixels) -> Native:
+def native_of(ds: Head, frame: int, stored: bytes, syntax: str, pixels: Pixels) -> Native:
+    """Return a stored frame decoded."""
     data = decode_frame(stored, syntax, pixels, frame) if pixels.encapsulated else stored
     return Native(ds, frame, data, pixels, native_photometric(pixels, syntax))
 
 
-def _answer(picture: Picture) -> Answer:
+def answer_of(picture: Picture) -> Answer:
+    """Return a picture as what a task gives."""
     described = {"media_type": picture.media_type, "width": picture.width, "height": picture.height}
     return described, [picture.data]

@@ -2,46 +2,37 @@
 
 A task is a function of options (JSON values) and blobs (bytes) that gives the same: it reads no file, no
 database and no network. It raises FilmroomErrors for what cannot be done, which the caller sees as they are.
+A child imports the module of a task when it is first asked for it: most only ever draw pictures, and need
+neither what documents are made with nor PyAV.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from types import MappingProxyType
 from typing import Any
 
-from archive.imaging.decode import decode_frame
-from archive.imaging.transcode import transcode_frame
-from archive.model.instance import Pixels
-from archive.sandbox.document import document
 from archive.sandbox.messages import Answer
-from archive.sandbox.render import animate, render
 
 Task = Callable[[dict[str, Any], list[bytes]], Answer]
 
 
-def decode(options: dict[str, Any], blobs: list[bytes]) -> Answer:
-    """Decode a stored frame: {syntax, pixels, frame}, [stored] -> {}, [native]."""
-    pixels = Pixels(**options["pixels"])
-    return {}, [decode_frame(blobs[0], options["syntax"], pixels, options["frame"])]
+def _of(module: str, name: str) -> Task:
+    def task(options: dict[str, Any], blobs: list[bytes]) -> Answer:
+        answer: Answer = getattr(import_module(f"archive.sandbox.{module}"), name)(options, blobs)
+        return answer
 
-
-def transcode(options: dict[str, Any], blobs: list[bytes]) -> Answer:
-    """Compress a stored frame to another syntax: {syntax, target, pixels, frame}, [stored] -> {}, [encoded].
-
-    A native frame is given little endian, beginning on a byte.
-    """
-    pixels = Pixels(**options["pixels"])
-    value = transcode_frame(blobs[0], options["syntax"], options["target"], pixels, options["frame"])
-    return {}, [value]
+    return task
 
 
 TASKS: Mapping[str, Task] = MappingProxyType(
     {
-        "decode": decode,
-        "transcode": transcode,
-        "render": render,
-        "animate": animate,
-        "document": document,
+        "decode": _of("transcode", "decode"),
+        "transcode": _of("transcode", "transcode"),
+        "render": _of("render", "render"),
+        "render_video": _of("moving", "render_video"),
+        "animate": _of("moving", "animate"),
+        "document": _of("document", "document"),
     }
 )

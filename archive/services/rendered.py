@@ -209,15 +209,15 @@ class RenderedService:
     def _picture(self, subject: Subject, frame: int, rendering: Rendering, state: Subject | None) -> Rendered:
         pixels = subject.pixels
         # A video is one stream, kept as its first frame, whatever frame of it is shown.
-        stored_as = 1 if subject.category is Category.VIDEO else frame
+        task, stored_as = ("render_video", 1) if subject.category is Category.VIDEO else ("render", frame)
         found = Found(subject.instance, pixels, (stored_as,), subject.block)
         options = _options(subject, rendering) | {"frame": frame}
         with self.sandbox.turn(pixels.offset + pixels.length // pixels.frames):  # and what is before it
             blobs = self.source.head_and_frame(found)
             if state is None:
-                return self._made("render", options, *blobs)
+                return self._made(task, options, *blobs)
             options["presentation"] = state.instance.transfer_syntax_uid
-            return self._made("render", options, *blobs, self.source.data_set(state.instance))
+            return self._made(task, options, *blobs, self.source.data_set(state.instance))
 
     def _moving(self, subject: Subject, rendering: Rendering) -> Rendered:
         pixels = subject.pixels

@@ -21,15 +21,16 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 from PIL import Image
-from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from archive.dicom.frame_index import is_video
 from archive.errors import FilmroomError
 from archive.model.rendering import Rendering, Window
+from archive.rendering.attributes import integer, item
 from archive.rendering.frame import draw
 from archive.rendering.functional_groups import Frame
 from archive.rendering.grey import make_recipe
+from archive.rendering.header import Head
 from archive.rendering.modality import Rescale, read_rescale
 from archive.rendering.palette import is_supplemental
 from archive.rendering.segmentation import is_segmentation
@@ -96,9 +97,9 @@ def compare(name: str, path: Path, folder: Path) -> Compared | None:
 
 
 def _not_comparable(instance: Instance) -> str:
-    if is_segmentation(instance.ds):
+    if is_segmentation(instance.shown):
         return "segments: in colour here, 0 and 1 in DCMTK"
-    if is_supplemental(instance.ds):
+    if is_supplemental(instance.shown):
         return "supplemental palette: in colour here, grey in DCMTK"
     drawn = instance.pixels.tag not in FLOAT_TAGS and not is_video(instance.syntax)
     return "" if drawn else "DCMTK draws no floats and no video"
@@ -111,16 +112,16 @@ def _also(theirs: Levels | None) -> str:
 def _ours(instance: Instance) -> Levels:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return draw(Frame(instance.ds, 1), instance.native(), Rendering()).levels
+        return draw(Frame(instance.shown, 1), instance.native(), Rendering()).levels
 
 
 def _options(instance: Instance) -> list[str]:
     """Return the options that give DCMTK the same VOI transformation."""
-    pixels, ds = instance.pixels, instance.ds
+    pixels, ds = instance.pixels, instance.shown
     if pixels.samples_per_pixel > 1 or "PALETTE" in instance.photometric:
         return []
     frame = Frame(ds, 1)
-    bits = bits_of(pixels, ds.get("HighBit"))
+    bits = bits_of(pixels, integer(ds, "HighBit", -1))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         recipe = make_recipe(cells_of(instance.native_frame(), pixels), frame, pixels, bits)
@@ -144,8 +145,8 @@ def _explicit(window: Window, frame: Frame) -> list[str]:
     """
     centre, width = window.centre, window.width
     group = frame.group("PixelValueTransformationSequence")
-    shared = frame.ds.get("SharedFunctionalGroupsSequence") or [Dataset()]
-    if group is not None and "PixelValueTransformationSequence" not in shared[0]:
+    shared = item(frame.ds, "SharedFunctionalGroupsSequence") or Head()
+    if group is not None and "PixelValueTransformationSequence" not in shared:
         rescale: Rescale = read_rescale(group)
         centre, width = (centre - rescale.intercept) / rescale.slope, width / rescale.slope
     if window.function == "linear-exact":

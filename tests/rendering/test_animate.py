@@ -14,9 +14,9 @@ from archive.errors import NotAcceptable, NotDecodable
 from archive.model.rendering import Rendering, Viewport
 from archive.rendering import moving_types, video
 from archive.rendering.animate import frame_seconds, render_frames
-from archive.rendering.frame import render_video_frame
 from archive.rendering.moving_types import animation_types
 from archive.rendering.video import Mp4, video_picture
+from archive.rendering.video_frame import render_video_frame
 from tests.rendering.frames import Instance, levels
 from tests.rendering.images import image
 
@@ -32,7 +32,7 @@ def cine(array: np.ndarray = FRAMES, **values: Any) -> Instance:
 def moving(instance: Instance, rendering: Rendering, frames: Any = None) -> Any:
     """Return the moving picture of some frames, all where none are named."""
     chosen = frames or range(1, instance.pixels.frames + 1)
-    return render_frames(instance.ds, list(chosen), instance.native, rendering)
+    return render_frames(instance.shown, list(chosen), instance.native, rendering)
 
 
 def test_gif_has_the_frames_asked_for_with_one_window() -> None:
@@ -78,7 +78,7 @@ def test_frames_in_colour() -> None:
     ],
 )
 def test_how_long_a_frame_is_shown(values: dict[str, Any], seconds: float) -> None:
-    assert frame_seconds(cine(**values).ds) == pytest.approx(seconds)
+    assert frame_seconds(cine(**values).shown) == pytest.approx(seconds)
 
 
 def test_mp4_is_h264_that_browsers_play() -> None:
@@ -110,7 +110,7 @@ def test_a_frame_of_a_video_has_a_picture() -> None:
     instance = image(np.zeros((16, 32, 3), np.uint8))
     for frame in (1, 5):
         picture = render_video_frame(
-            instance.ds, frame, stream_of(), instance.pixels, Rendering("image/png", longest_side=8)
+            instance.shown, frame, stream_of(), instance.pixels, Rendering("image/png", longest_side=8)
         )
         assert (picture.width, picture.height) == (8, 4)
         assert np.abs(levels(picture).astype(int) - 50 * (frame - 1)).max() < 5

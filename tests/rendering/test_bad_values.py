@@ -10,19 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.datadict import dictionary_VR, tag_for_keyword
-from pydicom.dataelem import RawDataElement
-from pydicom.tag import Tag
 
 from archive.errors import InvalidRequest, NotDecodable
 from archive.model.rendering import Rendering, Viewport, Window
 from archive.rendering.frame import Native, render_frame
 from archive.rendering.header import read_head
 from archive.rendering.output import Picture
-from tests.rendering.frames import Instance
+from tests.rendering.frames import Instance, element
 from tests.rendering.images import image
 
 GREY = image(np.arange(64, dtype=np.uint16).reshape(8, 8) * 50, BitsStored=12, HighBit=11)
 COLOUR = image(np.arange(192, dtype=np.uint8).reshape(8, 8, 3))
+_PIXEL_HEADER = 12  # bytes at the end of a head
 _PALETTES = [
     f"{colour}PaletteColorLookupTable{tail}"
     for colour in ("Red", "Green", "Blue")
@@ -51,13 +50,18 @@ EVERYTHING = Rendering(
 )
 
 
+def _element(keyword: str, value: bytes) -> bytes:
+    tag = tag_for_keyword(keyword) or 0
+    return element(tag, dictionary_VR(tag).split(" or ")[0], value)
+
+
 def tried(instance: Instance, values: dict[str, bytes], **pixels: Any) -> Picture | None:
     """Render with raw values as a file would have them; None where they are refused by name."""
-    ds = read_head(instance.head, instance.syntax)
-    for keyword, value in values.items():
-        tag = Tag(tag_for_keyword(keyword) or 0)
-        vr = dictionary_VR(tag).split(" or ")[0]
-        ds[tag] = RawDataElement(tag, vr, len(value), value, 0, False, True)
+    raw = b"".join(_element(keyword, value) for keyword, value in values.items())
+    try:
+        ds = read_head(instance.head[:-_PIXEL_HEADER] + raw, instance.syntax)
+    except NotDecodable:
+        return None  # sequences end where no file could have been stored
     described = replace(instance.pixels, **pixels)
     try:
         native = Native(ds, 1, instance.native_frame(), described, described.photometric_interpretation)

@@ -24,7 +24,7 @@ from archive.model.rendering import Rendering, Viewport, Window
 from archive.rendering.document_types import GRAYSCALE, PSEUDO_COLOR
 from archive.rendering.frame import render_frame
 from archive.rendering.presentation import read_presentation
-from tests.rendering.frames import PNG, Instance, levels, load
+from tests.rendering.frames import PNG, Instance, head, levels, load
 from tests.rendering.images import image
 from tests.samples import sample
 
@@ -67,7 +67,7 @@ def presented(
 ) -> NDArray[np.uint8]:
     """Return the picture of an image as the state has it."""
     shown = instance or PLAIN
-    presentation = read_presentation(ds, UID, frame)
+    presentation = read_presentation(head(ds), UID, frame)
     return levels(render_frame(shown.native(frame), rendering, presentation))
 
 
@@ -289,7 +289,7 @@ def test_pseudo_color() -> None:
 
 def test_states_that_cannot_be_applied() -> None:
     with pytest.raises(NotDecodable, match="SOP Class UID"):
-        read_presentation(state(SOPClassUID="1.2.840.10008.5.1.4.1.1.11.4"), UID, 1)
+        read_presentation(head(state(SOPClassUID="1.2.840.10008.5.1.4.1.1.11.4")), UID, 1)
 
 
 _TAGS = (
@@ -338,6 +338,6 @@ def test_levels_are_those_of_dcmtk(state_name: str, image_name: str, tmp_path: P
     wanted = np.asarray(Image.open(io.BytesIO(picture.read_bytes())))
     instance = load(files[1])
     assert instance is not None
-    presentation = read_presentation(dcmread(files[0]), str(instance.ds.SOPInstanceUID), 1)
+    presentation = read_presentation(head(dcmread(files[0])), str(instance.ds.SOPInstanceUID), 1)
     found = render_frame(instance.native(), PNG, presentation)
     assert (levels(found) == wanted).all()

@@ -84,7 +84,7 @@ def test_a_video_has_a_picture(sandbox: Sandbox) -> None:
     assert instance is not None
     rendering = Rendering(longest_side=64)
     answer, _ = sandbox.run(
-        "render", options(instance, rendering, frame=3), instance.head, instance.stored_frame()
+        "render_video", options(instance, rendering, frame=3), instance.head, instance.stored_frame()
     )
     assert answer == {"media_type": "image/jpeg", "width": 64, "height": 48}
 
