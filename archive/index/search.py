@@ -29,7 +29,7 @@ from archive.index.search_order import (
     write_cursor,
 )
 from archive.index.search_plan import IDS, TABLES, Plan
-from archive.index.search_results import Result, attribute_levels, details, shown, to_results
+from archive.index.search_results import Result, details, shown, to_results
 from archive.index.search_scan import Found, scan
 from archive.index.sql import Composed, Sql, among, joined, sql, value
 from archive.model.principal import Principal
@@ -132,7 +132,7 @@ def _page(database: Database, plan: Plan, query: Query, cursor: Cursor | None) -
 
 def _statement(plan: Plan, query: Query, page: Sql, ordered: Iterable[Term], total: Sql) -> Composed:
     """Return the statement that gives the rows of a page with their details, and the number of matches."""
-    more, columns, tables = details(query.level, attribute_levels(query), shown(query), sqlite=plan.sqlite)
+    more, columns, tables = details(shown(query), sqlite=plan.sqlite)
     names = ("result_id", *(term.name for term in plan.terms))
     wanted = joined(", ", [*(Sql(f"page.{name}") for name in names), total, columns])
     order = order_by(ordered, "page")

@@ -6,6 +6,7 @@ Nothing is read that the answer to a query does not show: for the instances of a
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ import orjson
 
 from archive.index.schema import instances, series, studies
 from archive.index.sql import Sql, column, joined, sql
-from archive.model.attributes import BY_TAG
+from archive.model.attributes import INDEX_ATTRIBUTES, Attribute
 from archive.model.instance import Element
 from archive.model.level import Level
 from archive.model.query import Query
@@ -33,6 +34,8 @@ COMPUTED = {
 """Attributes that the index computes of other rows or columns, each with its level."""
 
 _ON_REQUEST = frozenset({SOP_CLASSES_IN_STUDY, TRANSFER_SYNTAX})
+# TimezoneOffsetFromUTC; NumberOfFrames, Rows, Columns and BitsAllocated of images
+_IF_PRESENT = frozenset({"00080201", "00280008", "00280010", "00280011", "00280100"})
 
 Attributes = dict[str, Element]
 
@@ -64,32 +67,48 @@ class Result(NamedTuple):
         return found
 
 
-def shown(query: Query) -> frozenset[str]:
-    """Return the tags of COMPUTED that an answer shows."""
-    levels, asked = query.levels, query.asked
-    return frozenset(
-        tag
-        for tag, level in COMPUTED.items()
-        if level <= query.level
-        and (tag in asked or (level in levels and (tag not in _ON_REQUEST or query.include_all)))
-    )
+@dataclass(frozen=True, slots=True, eq=False)
+class Shown:
+    """What answers to a query show: attributes `always`, even when empty, or `filled` where there is a value.
+
+    `computed` are the tags of COMPUTED, `levels` the levels that an attribute comes from.
+    """
+
+    level: Level
+    always: tuple[Attribute, ...]
+    filled: tuple[Attribute, ...]
+    computed: frozenset[str]
+    levels: frozenset[Level]
 
 
-def attribute_levels(query: Query) -> frozenset[Level]:
-    """Return the levels of whose attributes an answer shows some."""
-    return query.levels | {
-        BY_TAG[tag].level for tag in query.asked if tag in BY_TAG and BY_TAG[tag].level <= query.level
-    }
+def shown(query: Query) -> Shown:
+    """Return what the answers to a query show (PS3.18 Tables 10.6.3-3 to 10.6.3-5)."""
+    return _shown(query.level, query.levels, query.asked, include_all=query.include_all)
 
 
 @lru_cache(maxsize=256)
-def details(
-    level: Level, levels: frozenset[Level], tags: frozenset[str], *, sqlite: bool
-) -> tuple[tuple[str, ...], Sql, Sql]:
-    """Return the names and the columns of what a page of a level shows, and its tables, the page first.
+def _shown(level: Level, levels: frozenset[Level], asked: frozenset[str], *, include_all: bool) -> Shown:
+    mine = [each for each in INDEX_ATTRIBUTES if each.level <= level]
+    always = tuple(
+        each
+        for each in mine
+        if each.tag in asked or (each.level in levels and (each.required or include_all))
+    )
+    filled = tuple(
+        each for each in mine if each not in always and each.level in levels and each.tag in _IF_PRESENT
+    )
+    computed = frozenset(
+        tag
+        for tag, of in COMPUTED.items()
+        if of <= level and (tag in asked or (of in levels and (tag not in _ON_REQUEST or include_all)))
+    )
+    return Shown(level, always, filled, computed, frozenset(each.level for each in (*always, *filled)))
 
-    `levels` are those of `attribute_levels`, `tags` those of `shown`.
-    """
+
+@lru_cache(maxsize=256)
+def details(shown: Shown, *, sqlite: bool) -> tuple[tuple[str, ...], Sql, Sql]:
+    """Return the names and the columns of what is shown of a page, and their tables, the page first."""
+    level, levels, tags = shown.level, shown.levels, shown.computed
     study = _STUDY_ID[level]
     concatenated = Sql("group_concat" if sqlite else "string_agg")
     tables = [_PAGE[level]]

@@ -111,14 +111,21 @@ class Query:
 
         PS3.18 Tables 10.6.3-3 to 10.6.3-5.
         """
-        named = (self.place.study_uid is not None, self.place.series_uid is not None, False)
-        return frozenset(
-            each
-            for each, in_path in zip(Level, named, strict=True)
-            if each is self.level or (each < self.level and not in_path)
-        )
+        return _LEVELS[self.level, self.place.study_uid is not None, self.place.series_uid is not None]
 
     @property
     def asked(self) -> frozenset[str]:
         """The tags that are matched on or to be included; of a path into a sequence, the sequence."""
         return frozenset(path[0] for path in (*self.include, *(key.path for key in self.keys)))
+
+
+_LEVELS = {
+    (level, in_study, in_series): frozenset(
+        each
+        for each, named in zip(Level, (in_study, in_series, False), strict=True)
+        if each is level or (each < level and not named)
+    )
+    for level in Level
+    for in_study in (False, True)
+    for in_series in (False, True)
+}

@@ -7,6 +7,7 @@ query, as the answer of a result of which nothing is known; each result then put
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -19,17 +20,16 @@ from archive.index.search_results import (
     STUDY_SERIES,
     TRANSFER_SYNTAX,
     Result,
+    Shown,
     shown,
 )
-from archive.model.attributes import INDEX_ATTRIBUTES, Attribute
+from archive.model.attributes import Attribute
 from archive.model.instance import Element
 from archive.model.level import Level
 from archive.model.query import Query
 
-# TimezoneOffsetFromUTC; NumberOfFrames, Rows, Columns and BitsAllocated of images
-_IF_PRESENT = frozenset({"00080201", "00280008", "00280010", "00280011", "00280100"})
 _CHARACTER_SET, _AVAILABILITY, _RETRIEVE_URL = "00080005", "00080056", "00081190"
-_STUDY_UID, _SERIES_UID, _SOP_UID = "0020000D", "0020000E", "00080018"
+_UIDS = _STUDY_UID, _SERIES_UID, _SOP_UID = ("0020000D", "0020000E", "00080018")
 _LATER: Element = {"vr": "UN"}  # keeps the place of what each result puts in
 
 
@@ -44,17 +44,10 @@ class Answers:
     def __init__(self, query: Query, base_url: str) -> None:
         self._level = query.level
         self._base = base_url.rstrip("/")
-        self._shown = shown(query)
-        always = [each for each in INDEX_ATTRIBUTES if _is_shown(query, each)]
-        filled = [each for each in INDEX_ATTRIBUTES if each not in always and _is_shown_filled(query, each)]
-        self._always, self._filled = _by_level(always), _by_level(filled)
-        uids = (_STUDY_UID, _SERIES_UID, _SOP_UID)[: query.level]
-        later = (*uids, *self._shown, *(each.tag for each in filled), _RETRIEVE_URL)
-        empty: dict[str, Element] = {each.tag: {"vr": each.vr} for each in always}
-        empty |= dict.fromkeys(later, _LATER)
-        empty[_CHARACTER_SET] = _element("CS", "ISO_IR 192")
-        empty[_AVAILABILITY] = _element("CS", "ONLINE")
-        self._empty = dict(sorted(empty.items()))
+        shows = shown(query)
+        self._computed = shows.computed
+        self._empty = _empty(shows)
+        self._own = _own(shows)
 
     def json(self, results: Iterable[Result]) -> bytes:
         """Return the answer for some results as a JSON array."""
@@ -63,14 +56,12 @@ class Answers:
     def dataset(self, result: Result) -> dict[str, Element]:
         """Return the answer for one result, its tags in ascending order."""
         answer = self._empty.copy()
-        for level, tags in self._always:
+        for level, always, filled in self._own:
             own = result.attributes(level)
-            for tag in tags:
+            for tag in always:
                 if tag in own:
                     answer[tag] = own[tag]
-        for level, tags in self._filled:
-            own = result.attributes(level)
-            for tag in tags:
+            for tag in filled:
                 if "Value" in own.get(tag, _LATER):
                     answer[tag] = own[tag]
                 else:
@@ -82,7 +73,7 @@ class Answers:
         return dict(sorted(answer.items())) if result.extra else answer
 
     def _put_computed(self, answer: dict[str, Element], result: Result) -> None:
-        for tag in self._shown:
+        for tag in self._computed:
             if tag == STUDY_SERIES:
                 answer[tag] = _element("IS", result.study_series)
             elif tag == STUDY_INSTANCES:
@@ -109,26 +100,26 @@ class Answers:
         answer[_RETRIEVE_URL] = _element("UR", url)
 
 
-def _is_shown(query: Query, attribute: Attribute) -> bool:
-    """Tell whether an attribute is shown even when empty."""
-    if attribute.level > query.level:
-        return False
-    wanted = attribute.required or query.include_all
-    return attribute.tag in query.asked or (attribute.level in query.levels and wanted)
+@lru_cache(maxsize=256)
+def _empty(shows: Shown) -> dict[str, Element]:
+    """Return the answer for a result of which nothing is known, its tags in ascending order. Not to change."""
+    later = [*_UIDS[: shows.level], *shows.computed, *(each.tag for each in shows.filled), _RETRIEVE_URL]
+    empty: dict[str, Element] = {each.tag: {"vr": each.vr} for each in shows.always}
+    empty |= dict.fromkeys(later, _LATER)
+    empty[_CHARACTER_SET] = _element("CS", "ISO_IR 192")
+    empty[_AVAILABILITY] = _element("CS", "ONLINE")
+    return dict(sorted(empty.items()))
 
 
-def _is_shown_filled(query: Query, attribute: Attribute) -> bool:
-    """Tell whether an attribute is shown where it has a value."""
-    return attribute.level in query.levels and attribute.tag in _IF_PRESENT
+@lru_cache(maxsize=256)
+def _own(shows: Shown) -> list[tuple[Level, list[str], list[str]]]:
+    """Return the tags shown always and filled, by level, those left out that each result has of itself."""
 
+    def tags(some: Iterable[Attribute], level: Level) -> list[str]:
+        return [each.tag for each in some if each.level is level and each.tag not in _UIDS]
 
-def _by_level(attributes: Iterable[Attribute]) -> list[tuple[Level, list[str]]]:
-    """Return the tags by level, those left out that each result has of itself."""
-    tags: dict[Level, list[str]] = {}
-    for attribute in attributes:
-        if attribute.tag not in {_STUDY_UID, _SERIES_UID, _SOP_UID}:
-            tags.setdefault(attribute.level, []).append(attribute.tag)
-    return list(tags.items())
+    both = [(level, tags(shows.always, level), tags(shows.filled, level)) for level in Level]
+    return [each for each in both if each[1] or each[2]]
 
 
 def _element(vr: str, *values: Any) -> Element:
