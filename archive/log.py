@@ -14,6 +14,7 @@ import traceback
 from datetime import UTC, datetime
 
 ACCESS_LOGGER = "filmroom.access"
+_ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)
 _OWN_PACKAGES = ("archive.", "storage.")
 # They write requests and statements, values included, at their lower levels.
 _QUIET = ("alembic", "boto3", "botocore", "PIL", "pydicom", "s3transfer", "sqlalchemy", "urllib3", "werkzeug")
@@ -35,7 +36,7 @@ class JsonFormatter(logging.Formatter):
         line.update(getattr(record, "fields", {}))
         if record.exc_info and record.exc_info[1] is not None:
             line["exception"] = describe(record.exc_info[1])
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return _ENCODER.encode(line)
 
 
 def describe(error: BaseException) -> str:

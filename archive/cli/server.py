@@ -29,7 +29,7 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
     options = {
         "bind": f"{host}:{settings.port}",
         "workers": settings.workers or len(os.sched_getaffinity(0)),
-        "worker_class": "gthread",
+        "worker_class": "archive.cli.http_worker.HttpWorker",
         "threads": settings.threads,
         "proc_name": "filmroom",
         # A worker's main thread beats while its threads work, so this ends a process that hangs as a whole,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from archive.dicomweb.media_types import canonical
 from archive.errors import InvalidRequest, NotAcceptable
@@ -128,7 +129,12 @@ def parse_accept(headers: Sequence[str], query: Sequence[str] = ()) -> tuple[Med
         # An unescaped plus sign in a URL arrives as a space.
         chosen = [_SPACE_FOR_PLUS.sub(r"\1+", value) for value in chosen]
         return tuple(_range(member) for value in chosen for member in split_quoted(value, ","))
-    members = [member for value in headers for member in split_quoted(value, ",")]
+    return _parse_header(",".join(headers))
+
+
+@lru_cache(maxsize=256)  # a client sends the same ones again and again; gunicorn bounds their length
+def _parse_header(header: str) -> tuple[MediaRange, ...]:
+    members = split_quoted(header, ",")
     if not members:
         return (ANYTHING,)
     ranges = []

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from itertools import groupby
 
 from archive.dicomweb.headers import MediaRange, is_utf8
@@ -29,6 +30,10 @@ from archive.model.level import Level
 AS_STORED = "*"
 UNNAMED = ""
 """In place of a transfer syntax: the client names none, so the default of PS3.18 8.7.3 holds."""
+
+
+_remembered = lru_cache(maxsize=256)
+"""For choices: they follow from what is accepted alone, and a client accepts the same in every request."""
 
 
 class Container(Enum):
@@ -165,6 +170,7 @@ def best_offer(accept: Sequence[MediaRange], offers: Sequence[Offer]) -> Offer |
     return next(iter(_ranked(accept, offers)), None)
 
 
+@_remembered
 def choose_text(accept: Sequence[MediaRange], resource: Resource) -> Offer:
     """Choose the form of metadata, search results, a store response or capabilities."""
     best = best_offer(accept, OFFERS[resource])
@@ -189,6 +195,7 @@ class InstanceChoice:
 _BY_LEVEL = {Level.STUDY: Resource.STUDY, Level.SERIES: Resource.SERIES, Level.INSTANCE: Resource.INSTANCE}
 
 
+@_remembered
 def choose_instances(accept: Sequence[MediaRange], level: Level) -> InstanceChoice:
     """Choose the container and the transfer syntaxes of a study, a series or an instance."""
     resource = _BY_LEVEL[level]
@@ -228,6 +235,7 @@ class FrameChoice:
     tier: int = 0
 
 
+@_remembered
 def choose_frames(
     accept: Sequence[MediaRange],
     count: int,

@@ -57,6 +57,13 @@ class RetrieveService:
         size = instance.size - start if length is None else length
         return Blocks(self.objects, instance.object_key, start, size)
 
+    def body(self, instance: StoredInstance, syntax: str, *, stored_if_broken: bool) -> Body:
+        """Give one instance in a transfer syntax, as `bodies` does."""
+        if syntax == instance.transfer_syntax_uid and instance.size <= _SMALL:
+            data = self.objects.read(instance.object_key, 0, instance.size)
+            return Body(instance, syntax, instance.size, (data,))
+        return self._body(instance, syntax, None, stored_if_broken)
+
     def bodies(
         self,
         instances: Iterable[StoredInstance],

@@ -68,8 +68,14 @@ def _lost_port() -> bool:
 
 def accept() -> tuple[MediaRange, ...]:
     """Return what the client accepts: the query parameter wins over the header (PS3.18 8.3.3.1)."""
-    require_utf8(request.headers.getlist("Accept-Charset"), request.args.getlist("charset"))
-    return parse_accept(request.headers.getlist("Accept"), request.args.getlist("accept"))
+    environ = request.environ  # where the server has joined what came in several lines
+    charset, header = environ.get("HTTP_ACCEPT_CHARSET", ""), environ.get("HTTP_ACCEPT", "")
+    if not environ.get("QUERY_STRING"):
+        if charset:
+            require_utf8((charset,))
+        return parse_accept((header,))
+    require_utf8((charset,), request.args.getlist("charset"))
+    return parse_accept((header,), request.args.getlist("accept"))
 
 
 def accepts_gzip() -> bool:

@@ -54,7 +54,8 @@ def _answer(found: Found, choices: Sequence[FrameChoice], where: Place) -> Respo
     if match.container is Container.SINGLE:
         response = _single(found, match, etag)
     else:
-        response = multipart_response(match.media_type, _parts(begun(_sent(found, match)), match, where))
+        parts = _parts(begun(_sent(found, match)), match, where)
+        response = multipart_response(match.media_type, tuple(parts) if len(found.numbers) == 1 else parts)
     return validated(response, etag)
 
 

@@ -75,6 +75,8 @@ class Metrics:
             registry=registry,
         )
 
+        self._known: dict[tuple[str, str, int], tuple[Counter, Histogram, Counter, Counter]] = {}
+
     def begun(self) -> None:
         """Count a request that came."""
         self._running.inc()
@@ -83,15 +85,29 @@ class Metrics:
         """Count an exchange, and the instances that its view noted as stored, already or failed."""
         route = exchange.route
         self._running.dec()
-        self._requests.labels(exchange.method, route, str(exchange.status)).inc()
-        self._seconds.labels(exchange.method, route).observe(exchange.seconds)
-        self._received.labels(route).inc(exchange.bytes_in)
-        self._sent.labels(route).inc(exchange.bytes_out)
+        requests, seconds, received, sent = self._of(exchange.method, route, exchange.status)
+        requests.inc()
+        seconds.observe(exchange.seconds)
+        received.inc(exchange.bytes_in)
+        sent.inc(exchange.bytes_out)
         if exchange.outcome != "done":
             self._broken.labels(route, exchange.outcome).inc()
         for outcome in _OUTCOMES:
             if number := exchange.notes.get(outcome):
                 self._instances.labels(outcome).inc(number)
+
+    def _of(self, method: str, route: str, status: int) -> tuple[Counter, Histogram, Counter, Counter]:
+        """Return the numbers of one kind of exchange; their labels are looked up once."""
+        key = (method, route, status)
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = (
+                self._requests.labels(method, route, str(status)),
+                self._seconds.labels(method, route),
+                self._received.labels(route),
+                self._sent.labels(route),
+            )
+        return known
 
     def object_operation(self, operation: str, seconds: float, outcome: str) -> None:
         """Count an operation of the object store; `outcome` is "ok" or the name of the error's class."""

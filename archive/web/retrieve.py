@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 from flask import Response
@@ -71,15 +71,12 @@ def send_instance(instance: StoredInstance, choice: InstanceChoice) -> Response:
         return validated(Response(status=304), etag)
     if choice.container is Container.SINGLE and syntax == instance.transfer_syntax_uid:
         return validated(_stored(instance, etag), etag)
-    bodies = begun(
-        services().retrieve.bodies((instance,), lambda _: syntax, stored_if_broken=_may_fall_back(choice))
-    )
+    body = services().retrieve.body(instance, syntax, stored_if_broken=_may_fall_back(choice))
     if choice.container is Container.ZIP:
-        files = ((f"{body.instance.identity.sop_uid}.dcm", body.chunks) for body in bodies)
+        files = ((f"{instance.identity.sop_uid}.dcm", body.chunks),)
         return validated(single_response(ZIP, zip_chunks(files), None), etag)
     if choice.container is Container.MULTIPART:
-        return validated(multipart_response(DICOM, _parts(bodies)), etag)
-    body = next(bodies)
+        return validated(multipart_response(DICOM, tuple(_parts((body,)))), etag)
     return validated(single_response(_content_type(body), body.chunks, body.length), etag)
 
 
@@ -111,7 +108,7 @@ def _may_fall_back(choice: InstanceChoice) -> bool:
     return not set(choice.transfer_syntaxes).isdisjoint({UNNAMED, AS_STORED})
 
 
-def _parts(bodies: Iterator[Body]) -> Iterator[Part]:
+def _parts(bodies: Iterable[Body]) -> Iterator[Part]:
     for body in bodies:
         yield Part(_content_type(body), body.chunks, length=body.length)
 

@@ -55,32 +55,51 @@ class Part:
 
 
 def multipart_response(media_type: str, parts: Iterable[Part]) -> Response:
-    """Return a multipart/related answer whose parts are sent as they come (PS3.18 8.7.3.5)."""
+    """Return a multipart/related answer whose parts are sent as they come (PS3.18 8.7.3.5).
+
+    A tuple of parts is made already: sending them needs nothing more of the request, and where the length of
+    each is known, the answer says how long it is.
+    """
     boundary = new_boundary()
 
     def chunks() -> Iterator[bytes]:
-        first = True
-        for part in parts:
+        for number, part in enumerate(parts):
             try:
-                yield part_head(
-                    boundary, part.content_type, location=part.location, length=part.length, first=first
-                )
-                first = False
+                yield _head(boundary, part, number)
                 yield from part.chunks
             finally:
                 if isinstance(part.chunks, Blocks):
                     part.chunks.close()  # the client may have left before the first of them
         yield closing(boundary)
 
-    return Response(
-        _sent(chunks()),
-        content_type=multipart_content_type(boundary, media_type),
-        direct_passthrough=True,
+    content_type = multipart_content_type(boundary, media_type)
+    if isinstance(parts, tuple):
+        return _answer(content_type, chunks(), _length(boundary, parts))
+    return single_response(content_type, chunks(), None)
+
+
+def _head(boundary: str, part: Part, number: int) -> bytes:
+    return part_head(
+        boundary, part.content_type, location=part.location, length=part.length, first=number == 0
     )
+
+
+def _length(boundary: str, parts: tuple[Part, ...]) -> int | None:
+    length = len(closing(boundary))
+    for number, part in enumerate(parts):
+        if part.length is None:
+            return None
+        length += len(_head(boundary, part, number)) + part.length
+    return length
 
 
 def single_response(content_type: str, chunks: Iterable[bytes], length: int | None) -> Response:
     """Return an answer that is one thing."""
+    ready = isinstance(chunks, (tuple, Blocks))
+    return _answer(content_type, chunks if ready else stream_with_context(iter(chunks)), length)
+
+
+def _answer(content_type: str, chunks: Iterable[bytes], length: int | None) -> Response:
     response = Response(_sent(chunks), content_type=content_type, direct_passthrough=True)
     if length is not None:
         response.content_length = length
@@ -88,9 +107,9 @@ def single_response(content_type: str, chunks: Iterable[bytes], length: int | No
 
 
 def _sent(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Keep the request at hand while its answer is sent; give back at once what HEAD does not need."""
+    """Give back at once what HEAD does not need."""
     if request.method != "HEAD":
-        return stream_with_context(iter(chunks))
+        return iter(chunks)
     if isinstance(chunks, Blocks):
         chunks.close()
     return iter(())
