@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bench.dicomweb import report
-from bench.dicomweb.plan import Plan, load, warm
+from bench.dicomweb.load import load, warm
+from bench.dicomweb.plan import Plan
 from bench.dicomweb.runner import run
 from bench.dicomweb.suite import cases
 from bench.server import Server

@@ -7,7 +7,8 @@ import sys
 
 from bench.dicomweb import report
 from bench.dicomweb.client import Address, NotLoopback
-from bench.dicomweb.plan import NotEmpty, NotLoaded, Plan, load, warm
+from bench.dicomweb.load import NotEmpty, NotLoaded, load, warm
+from bench.dicomweb.plan import Plan
 from bench.dicomweb.runner import Row, Server, run
 from bench.dicomweb.suite import SUITES, cases
 

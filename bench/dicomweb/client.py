@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError
+from urllib3.util.connection import is_connection_dropped
 
 _PIECE = 2**20
 _TAIL = 64
@@ -117,6 +118,8 @@ class Client:
     def send(self, request: Request) -> Answer:
         """Send and read the whole answer; never raises for what the server does."""
         headers = {"Accept-Encoding": "identity", **request.headers}
+        if is_connection_dropped(self._connection):  # by a server that keeps none that is idle
+            self._connection.close()
         start = time.perf_counter()
         try:
             self._connection.request(

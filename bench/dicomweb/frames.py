@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from bench.dicomweb import checks
 from bench.dicomweb.client import Request
 from bench.dicomweb.identity import Kind, instance_path
-from bench.dicomweb.objects import MultiFrame, multi_frame
+from bench.dicomweb.objects import MultiFrame
 from bench.dicomweb.pixels import CODINGS, J2K, NATIVE, frame
 from bench.dicomweb.plan import Plan
 from bench.dicomweb.runner import Case, same
@@ -19,31 +19,30 @@ _DIFFERENT = 40
 def cases(plan: Plan) -> Iterator[Case]:
     """Give the cases; the last one ends some servers."""
     chance = random.Random(plan.number)  # noqa: S311 the same questions each time, no secret
-    native = multi_frame(NATIVE)
-    yield Case(
-        "one frame of 200, 105 MB, first",
-        lambda turn: [_stored(plan, native, [100 + turn], turn)],
-        whole=True,
-    )
+    yield Case("one frame of 200, 105 MB, first", lambda turn: [_first(plan, turn)], whole=True)
     for coding in CODINGS:
-        stored = multi_frame(coding)
+        stored = plan.multi_frame(coding)
         count = len(stored.frames)
-        name = (
-            "one frame of 200, 105 MB, again" if coding is NATIVE else f"one frame of {count}, {coding.name}"
-        )
+        said = "200, 105 MB, again" if coding is NATIVE else f"{count}, {coding.name}"
         ones = [_stored(plan, stored, [chance.randint(1, count)]) for _ in range(_DIFFERENT)]
         for clients in (1, 4):
-            yield Case(name, same(ones), clients)
+            yield Case(f"one frame of {said}", same(ones), clients)
         if coding in (NATIVE, J2K):
-            tens = [_stored(plan, stored, sorted(chance.sample(range(1, count + 1), 10))) for _ in range(10)]
+            lists = [sorted(chance.sample(range(1, count + 1), min(10, count))) for _ in range(10)]
+            tens = [_stored(plan, stored, numbers) for numbers in lists]
             yield Case(f"10 frames of {count}, {coding.name}", same(tens))
-    decoded = [_decoded(plan, number) for number in range(1, len(multi_frame(J2K).frames) + 1)]
+    decoded = [_decoded(plan, number) for number in range(1, len(plan.multi_frame(J2K).frames) + 1)]
     yield Case("one frame of JPEG 2000, decoded", same(decoded))
 
 
 def multi_frame_path(plan: Plan, stored: MultiFrame, number: int = 0) -> str:
     """Return the path of the multi-frame of a coding; of the native one there is one for each round."""
     return instance_path(Kind.MULTI_FRAME, stored.study, 1, 1, salt=plan.series_salt(number))
+
+
+def _first(plan: Plan, turn: int) -> Request:
+    native = plan.multi_frame(NATIVE)
+    return _stored(plan, native, [len(native.frames) // 2 + turn], turn)
 
 
 def _stored(plan: Plan, stored: MultiFrame, numbers: Sequence[int], turn: int = 0) -> Request:
@@ -57,7 +56,7 @@ def _stored(plan: Plan, stored: MultiFrame, numbers: Sequence[int], turn: int = 
 
 def _decoded(plan: Plan, number: int) -> Request:
     return Request(
-        f"{multi_frame_path(plan, multi_frame(J2K))}/frames/{number}",
+        f"{multi_frame_path(plan, plan.multi_frame(J2K))}/frames/{number}",
         checks.frames([frame(number - 1).tobytes()]),
         headers=_accept(NATIVE.media_type, NATIVE.syntax),
     )

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from bench.dicomweb import checks
 from bench.dicomweb.client import Request
 from bench.dicomweb.identity import Kind, instance_path, series_path, uid
-from bench.dicomweb.objects import multi_frame
 from bench.dicomweb.pixels import NATIVE
 from bench.dicomweb.plan import JSON, Plan
 from bench.dicomweb.runner import Case, same
@@ -51,7 +50,7 @@ def _instance(plan: Plan, number: int) -> Request:
 
 
 def _multi_frame(plan: Plan) -> Request:
-    study, salt = multi_frame(NATIVE).study, plan.series_salt(0)
+    study, salt = plan.multi_frame(NATIVE).study, plan.series_salt(0)
     return Request(
         f"{instance_path(Kind.MULTI_FRAME, study, 1, 1, salt=salt)}/metadata",
         checks.instances([uid(Kind.MULTI_FRAME, study, 1, 1, salt=salt)]),

@@ -20,7 +20,6 @@ from bench.dicomweb.people import TOKENS, Person
 from bench.dicomweb.pixels import CODINGS, NATIVE, SIDE, Coding, frame
 
 SERIES_LENGTH = 300
-NATIVE_FRAMES, COMPRESSED_FRAMES = 200, 50
 
 _ENHANCED_CT = "1.2.840.10008.5.1.4.1.1.2.1"
 _MULTI_FRAME_US = "1.2.840.10008.5.1.4.1.1.3.1"
@@ -48,10 +47,9 @@ def ct_slice(number: int) -> bytes:
 
 
 @cache
-def multi_frame(coding: Coding) -> MultiFrame:
-    """Return the multi-frame of a coding: 105 MB where it is native."""
+def multi_frame(coding: Coding, count: int) -> MultiFrame:
+    """Return the multi-frame of a coding: 105 MB where it is native and has 200 frames."""
     study = 100 + CODINGS.index(coding)
-    count = NATIVE_FRAMES if coding.native else COMPRESSED_FRAMES
     sop_class = _ENHANCED_CT if coding.bits == 16 else _MULTI_FRAME_US
     ds = header(Kind.MULTI_FRAME, study, 1, 1, sop_class=sop_class)
     _describe(ds, coding.bits)

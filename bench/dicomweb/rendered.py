@@ -8,7 +8,6 @@ from bench.dicomweb import checks
 from bench.dicomweb.client import Request
 from bench.dicomweb.frames import multi_frame_path
 from bench.dicomweb.identity import Kind, instance_path
-from bench.dicomweb.objects import multi_frame
 from bench.dicomweb.pixels import CODINGS, NATIVE, SIDE, Coding
 from bench.dicomweb.plan import Plan
 from bench.dicomweb.runner import Case
@@ -46,7 +45,7 @@ def _slice(plan: Plan, series: int, number: int, viewport: int = 0) -> Request:
 
 
 def _frames(plan: Plan, coding: Coding, turn: int) -> list[Request]:
-    stored = multi_frame(coding)
+    stored = plan.multi_frame(coding)
     # Of the native one there is one for each round; of the others the rounds share the frames.
     place, first, step = (turn, 0, 1) if coding is NATIVE else (0, turn, plan.rounds)
     path = multi_frame_path(plan, stored, place)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from bench.dicomweb.client import Request
 from bench.dicomweb.identity import salted
-from bench.dicomweb.objects import SERIES_LENGTH, ct_slice, multi_frame
+from bench.dicomweb.objects import ct_slice
 from bench.dicomweb.pixels import NATIVE
 from bench.dicomweb.plan import Plan, store_request
 from bench.dicomweb.runner import Case
@@ -32,10 +32,10 @@ def cases(plan: Plan) -> Iterator[Case]:
 def _new(plan: Plan, case: int, turn: int, count: int) -> list[bytes]:
     """Return so many slices: one series after another where there are more than a series has."""
     return [
-        salted(ct_slice(i % SERIES_LENGTH + 1), plan.store_salt(case, turn * 3 + i // SERIES_LENGTH))
+        salted(ct_slice(i % plan.slices + 1), plan.store_salt(case, turn * 3 + i // plan.slices))
         for i in range(count)
     ]
 
 
 def _big(plan: Plan, turn: int) -> Request:
-    return store_request([salted(multi_frame(NATIVE).file, plan.store_salt(len(_BATCHES), turn))])
+    return store_request([salted(plan.multi_frame(NATIVE).file, plan.store_salt(len(_BATCHES), turn))])

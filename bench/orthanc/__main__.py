@@ -9,12 +9,13 @@ import argparse
 import os
 import platform
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from bench.dicomweb import disk, report
 from bench.dicomweb.__main__ import add_options
-from bench.dicomweb.plan import Plan, load, warm
+from bench.dicomweb.load import load, warm
+from bench.dicomweb.plan import Plan
 from bench.dicomweb.runner import Row, Server, run
 from bench.dicomweb.suite import cases
 from bench.orthanc.install import HERE, NotInstalled, Release, bring
@@ -54,10 +55,11 @@ def _rows(plan: Plan, options: argparse.Namespace, servers: list[Server]) -> lis
         warm(plan, server)
     rows = []
     chosen = cases(plan, options.only)
-    for _, each in run(chosen, servers, rounds=plan.rounds, seconds=options.seconds):
-        rows.append(each)
-        for server, row in zip(servers, each, strict=True):
-            print(report.line(server.name, row), file=sys.stderr, flush=True)
+    with suppress(KeyboardInterrupt):  # ends the run; what there is by then is printed
+        for _, each in run(chosen, servers, rounds=plan.rounds, seconds=options.seconds):
+            rows.append(each)
+            for server, row in zip(servers, each, strict=True):
+                print(report.line(server.name, row), file=sys.stderr, flush=True)
     return rows
 
 
@@ -66,8 +68,9 @@ def _conditions(plan: Plan) -> str:
     return (
         f"Python {platform.python_version()}, {os.cpu_count()} cores shared with the client, "
         f"{plan.population:,} studies to search, slices of 0.53 MB. All servers were asked in turn, best of "
-        f"{plan.rounds} rounds; times are the median and the 95th percentile. Orthanc ran on SQLite with\n{fast}: "
-        f"what a server says is stored is on its disk. Filmroom ran on SQLite and a folder\nwith its defaults."
+        f"{plan.rounds} rounds; times are the median and the 95th percentile. Orthanc ran on SQLite with\n"
+        f"{fast}: what a server says is stored is on its disk. Filmroom ran on SQLite and a folder\n"
+        f"with its defaults."
     )
 
 
