@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
+import os
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -135,7 +138,7 @@ def index(cluster: PostgreSQL, studies: int, instances: int, *, keep: bool) -> I
     try:
         if not there:
             started = time.perf_counter()
-            size.instances = fill(database, studies, instances)
+            size.instances = _load(url, studies, instances)
             size.load_seconds = time.perf_counter() - started
             _say(f"{size.instances:,} instances in {size.load_seconds:,.0f} s")
             with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -146,6 +149,23 @@ def index(cluster: PostgreSQL, studies: int, instances: int, *, keep: bool) -> I
         database.close()
         if not keep:
             cluster.drop(url)
+
+
+def _load(url: str, studies: int, instances: int) -> int:
+    """Load from as many processes as there are cores, each its own years; return the number of instances."""
+    cores = os.cpu_count() or 1
+    cuts = [studies * n // cores for n in range(cores + 1)]
+    parts = [range(*pair) for pair in pairwise(cuts)]
+    with multiprocessing.get_context("spawn").Pool(cores) as pool:
+        return sum(pool.starmap(_load_part, [(url, studies, instances, part) for part in parts]))
+
+
+def _load_part(url: str, studies: int, instances: int, part: range) -> int:
+    database = Database(url, pool=1, timeout=_PATIENCE)
+    try:
+        return fill(database, studies, instances, part)
+    finally:
+        database.close()
 
 
 @contextmanager
