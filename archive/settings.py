@@ -114,7 +114,7 @@ class Settings:
     stage_memory: int = setting(
         2**21,
         _size,
-        "Bytes of one incoming instance kept in memory; what is longer goes to a temporary file.",
+        "Bytes of one instance kept in memory on its way to S3; what is longer goes to a temporary file.",
     )
     bulk_threshold: int = setting(
         1024, _whole(64), "Binary values longer than this many bytes are BulkDataURI in metadata, not inline."

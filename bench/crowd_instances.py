@@ -27,7 +27,7 @@ from archive.dicom.segments import text
 from archive.dicom.source import BytesSource
 from archive.index import bulk
 from archive.index.engine import Database
-from archive.index.store import NewInstance
+from archive.index.store_rows import NewInstance
 from archive.model.attributes import BY_TAG
 from archive.model.instance import Element, FrameBlock, Identity, Pixels, Reading
 from archive.model.level import Level
@@ -77,16 +77,19 @@ _MARKS: dict[str, str] = {
 _OF_INSTANCE = frozenset(("SOPInstanceUID", "InstanceNumber"))
 
 
-def instances(number: int, images: int) -> Iterator[NewInstance]:
-    """Give about `images` instances of `number` studies, study after study, as they were made."""
+def instances(number: int, images: int, part: range | None = None) -> Iterator[NewInstance]:
+    """Give about `images` instances of `number` studies, study after study, as they were made.
+
+    Only those of the studies in `part` where that is given.
+    """
     factor = _factor(images / number)
-    for n in range(number):
+    for n in range(number) if part is None else part:
         yield from of_study(Study(n, number), factor)
 
 
-def fill(database: Database, number: int, images: int) -> int:
+def fill(database: Database, number: int, images: int, part: range | None = None) -> int:
     """Load such studies into an index; return how many instances that were."""
-    loaded = bulk.load(database, ANYONE, instances(number, images), keep=timedelta(days=1))
+    loaded = bulk.load(database, ANYONE, instances(number, images, part), keep=timedelta(days=1))
     return sum(each.instances for each in loaded)
 
 
@@ -113,14 +116,16 @@ def of_study(study: Study, factor: float) -> Iterator[NewInstance]:
 def series_lengths(study: Study, factor: float) -> list[int]:
     """Return how many instances each series has."""
     lengths = [max(1, round(length * factor)) for length in study.kind.series]
-    if study.n % _EVERY == 0:
+    if study == with_long_series(study):
         lengths[-1] = LONG_SERIES
     return [*lengths, 1] if study.has_report else lengths
 
 
 def with_long_series(study: Study) -> Study:
     """Return a study near another one whose last series has LONG_SERIES instances."""
-    return Study(study.n - study.n % _EVERY, study.of)
+    every = min(_EVERY, study.of)
+    near = study.n - study.n % every + every // 2
+    return Study(near if near < study.of else near - every, study.of)
 
 
 @cache

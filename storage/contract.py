@@ -41,7 +41,7 @@ class Draft(Protocol):
         ...
 
     def write(self, data: bytes | memoryview, /) -> None:
-        """Add bytes. Raise StorageError's children; what was written before can still be read."""
+        """Add bytes. Raise StorageError's children for what the store says, OSError for temporary files."""
         ...
 
     def read_at(self, offset: int, length: int, /) -> bytes:

@@ -7,8 +7,6 @@ import os
 import tempfile
 from typing import BinaryIO
 
-from storage.errors import StoreFull
-
 
 class SpooledDraft:
     """A Draft whose bytes are sent when it is placed; `body` is what is sent."""
@@ -25,15 +23,11 @@ class SpooledDraft:
         return self.size if isinstance(self.body, io.BytesIO) else 0
 
     def write(self, data: bytes | memoryview, /) -> None:
-        """See Draft.write. Raise StoreFull where the folder of temporary files has no room."""
-        try:
-            if isinstance(self.body, io.BytesIO) and self.size + len(data) > self._most:
-                self.body = _on_disk(self.body)
-            self.body.seek(0, os.SEEK_END)
-            self.body.write(data)
-            self.body.flush()
-        except OSError as error:
-            raise StoreFull(f"the temporary files of this machine: {error.strerror}") from error
+        """See Draft.write. Raise OSError where the folder of temporary files fails: no fault of the store."""
+        if isinstance(self.body, io.BytesIO) and self.size + len(data) > self._most:
+            self.body = _on_disk(self.body)
+        self.body.seek(0, os.SEEK_END)
+        self.body.write(data)
         self.size += len(data)
 
     def read_at(self, offset: int, length: int, /) -> bytes:

@@ -23,7 +23,7 @@ from archive.errors import FilmroomError, TooLarge, Unavailable
 from archive.model.principal import ANYONE
 from archive.model.store import Failed, FailureReason, Outcome, Stored
 from archive.services.staging import Staged
-from archive.services.store import StoreSession
+from archive.services.store_session import StoreSession
 from archive.settings import Settings
 from storage.errors import StorageError
 

@@ -34,8 +34,9 @@ from archive.index.schema import (
     study_state,
 )
 from archive.index.search_attributes import SearchAttribute
-from archive.index.store import NewInstance, Verdict, Written, instance_row, part_rows
+from archive.index.store import Verdict, Written
 from archive.index.store_parents import differ, filled, patient_of, series_row, study_row
+from archive.index.store_rows import NewInstance, instance_row, part_rows
 from archive.index.store_tally import Tally
 from archive.model.attributes import SERIES_ATTRIBUTES, STUDY_ATTRIBUTES
 from archive.model.instance import Element

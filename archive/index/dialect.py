@@ -20,6 +20,14 @@ def insert_into(table: sa.Table, dialect: str) -> Any:
     return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
 
 
+def insert_row(table: sa.Table, dialect: str, *, without: tuple[str, ...] = ()) -> Any:
+    """Return an INSERT of one row for a prepared statement: a parameter for each column but some."""
+    columns = {column.name: column for column in table.columns if column.name not in without}
+    return insert_into(table, dialect).values(
+        {name: sa.bindparam(name, type_=each.type) for name, each in columns.items()}
+    )
+
+
 def utc(moment: datetime) -> datetime:
     """Give a moment its zone: SQLite keeps none, and what is written is UTC."""
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

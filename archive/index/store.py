@@ -10,20 +10,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from typing import Any
 
-import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from archive.dicom.read import READER_VERSION
 from archive.index import search_attributes
-from archive.index.dialect import insert
-from archive.index.engine import InTheWay
-from archive.index.folding import instance_columns
-from archive.index.organisations import organisation_id
-from archive.index.records import INSTANCE_COLUMNS, INSTANCE_JOIN, pack_bulk_values, pack_pixels, to_instance
+from archive.index.engine import Database, InTheWay
+from archive.index.organisations import asking, organisation_id
+from archive.index.prepared import Prepared, is_among
+from archive.index.records import INSTANCE_COLUMNS, INSTANCE_JOIN, to_instance
 from archive.index.schema import (
+    BigId,
     frame_blocks,
     instance_bulk,
     instance_metadata,
@@ -31,9 +28,9 @@ from archive.index.schema import (
     retired_objects,
 )
 from archive.index.store_parents import Parents
+from archive.index.store_rows import INSERT_INSTANCE, NewInstance, insert_parts, instance_row
 from archive.index.store_tally import Tally
-from archive.model.attributes import INSTANCE_ATTRIBUTES
-from archive.model.instance import Reading, StoredInstance
+from archive.model.instance import StoredInstance
 from archive.model.principal import Principal
 
 BATCH = 200  # instances written in one statement
@@ -51,31 +48,6 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class NewInstance:
-    """An instance whose objects are durable. `metadata_apart`: the metadata is in a derived object."""
-
-    reading: Reading
-    object_key: str
-    size: int
-    sha256: str
-    inflated: bool
-    metadata: bytes
-    metadata_apart: bool
-    replace: bool  # take the place of other content under the same UID
-    lost_key: str | None = None  # the object of the same instance that the store has lost: take its place
-
-    @property
-    def transfer_syntax_uid(self) -> str:
-        """The transfer syntax of the object."""
-        return self.reading.transfer_syntax_uid
-
-    @property
-    def dataset_offset(self) -> int:
-        """Where the data set begins in the object."""
-        return self.reading.dataset_offset
-
-
-@dataclass(frozen=True, slots=True)
 class Written:
     """The verdict on one instance.
 
@@ -90,31 +62,44 @@ class Written:
     stale: bool = False
 
 
-def find(connection: Connection, principal: Principal, sop_uids: Sequence[str]) -> dict[str, StoredInstance]:
-    """Return the caller's live instances among `sop_uids`, by SOP Instance UID."""
-    organisation = organisation_id(connection, principal.organisation)
-    rows = connection.execute(
+_FIND = Prepared(
+    lambda dialect: (
         sa.select(*INSTANCE_COLUMNS)
         .select_from(INSTANCE_JOIN)
-        .where(instances.c.organisation_id == organisation, instances.c.sop_uid.in_(sop_uids))
+        .where(
+            instances.c.organisation_id == sa.bindparam("organisation", type_=BigId),
+            is_among(instances.c.sop_uid, "sop_uids", dialect),
+        )
     )
+)
+
+
+def find(database: Database, principal: Principal, sop_uids: Sequence[str]) -> dict[str, StoredInstance]:
+    """Return the caller's live instances among `sop_uids`, by SOP Instance UID."""
+    rows = database.rows(_FIND, **asking(database, principal), sop_uids=sop_uids)
     return {row.sop_uid: to_instance(row) for row in rows}
 
 
 def write(
-    connection: Connection, principal: Principal, new: Iterable[NewInstance], *, keep: timedelta
+    connection: Connection,
+    principal: Principal,
+    new: Iterable[NewInstance],
+    *,
+    keep: timedelta,
+    looked: bool = False,
 ) -> dict[str, Written]:
     """Write the rows of a request and return the verdict on each SOP Instance UID.
 
     `new` comes in order of (study, series, instance) UID, so that two requests lock rows in the same order;
-    `keep` is how long replaced bytes stay.
+    `keep` is how long replaced bytes stay. `looked`: a moment ago none of them was in another place; where
+    that has changed InTheWay is raised.
     """
     organisation = organisation_id(connection, principal.organisation)
     chosen = search_attributes.paths(connection)
     verdicts: dict[str, Written] = {}
     tally = Tally()
     for whole in _batches(new):
-        batch = _in_place(connection, principal, whole, verdicts)
+        batch = whole if looked else _in_place(connection, organisation, whole, verdicts)
         if not batch:
             continue
         parents = Parents(connection, organisation, [each.reading for each in batch])
@@ -131,23 +116,25 @@ def write(
                     tally.stored(*parents.ids(each.reading), 0, each.size - written.retired_size)
                     taken[uid] = _instance_id(connection, organisation, uid)
             verdicts[uid] = written
-        _insert_parts(connection, batch, taken)
-        packed = ((taken[uid], each.metadata) for uid, each in _written(batch, taken))
-        search_attributes.insert_values(connection, chosen, packed)
+        mine = [(taken[uid], each) for uid, each in _written(batch, taken)]
+        insert_parts(connection, mine)
+        search_attributes.insert_values(connection, chosen, ((i, each.metadata) for i, each in mine))
     tally.write(connection)
     return verdicts
 
 
 def _in_place(
-    connection: Connection, principal: Principal, batch: list[NewInstance], verdicts: dict[str, Written]
+    connection: Connection, organisation: int, batch: list[NewInstance], verdicts: dict[str, Written]
 ) -> list[NewInstance]:
     """Return those that are in no other place, before a study or series is made for the others in vain."""
-    known = find(connection, principal, [each.reading.identity.sop_uid for each in batch])
+    uids = [each.reading.identity.sop_uid for each in batch]
+    rows = _FIND.run(connection, organisation=organisation, sop_uids=uids)
+    known = {row.sop_uid: (row.study_uid, row.series_uid) for row in rows}
     right = []
     for each in batch:
         identity = each.reading.identity
-        there = known[identity.sop_uid].identity if identity.sop_uid in known else identity
-        if (there.study_uid, there.series_uid) == (identity.study_uid, identity.series_uid):
+        mine = identity.study_uid, identity.series_uid
+        if known.get(identity.sop_uid, mine) == mine:
             right.append(each)
         else:
             verdicts[identity.sop_uid] = Written(Verdict.ELSEWHERE)
@@ -171,40 +158,12 @@ def _batches(new: Iterable[NewInstance]) -> Iterator[list[NewInstance]]:
         yield batch
 
 
-def instance_row(organisation: int, study_id: int, series_id: int, new: NewInstance) -> dict[str, Any]:
-    """Return the row of `instances`, its id left to the database."""
-    reading = new.reading
-    own = {a.tag: reading.attributes[a.tag] for a in INSTANCE_ATTRIBUTES if a.tag in reading.attributes}
-    return {
-        "organisation_id": organisation,
-        "study_id": study_id,
-        "series_id": series_id,
-        "sop_uid": reading.identity.sop_uid,
-        "sop_class_uid": reading.identity.sop_class_uid,
-        "transfer_syntax_uid": reading.transfer_syntax_uid,
-        "object_key": new.object_key,
-        "size": new.size,
-        "sha256": new.sha256,
-        "dataset_offset": reading.dataset_offset,
-        "inflated": new.inflated,
-        "pixels": pack_pixels(reading.pixels),
-        "attributes": orjson.dumps(own),
-        "stored_at": datetime.now(UTC),
-        **instance_columns(reading.attributes),
-    }
-
-
 def _insert(
     connection: Connection, organisation: int, parents: Parents, batch: list[NewInstance]
 ) -> dict[str, int]:
     """Insert the instances that are new; return their row ids by SOP Instance UID."""
-    statement = (
-        insert(connection, instances)
-        .on_conflict_do_nothing(index_elements=["organisation_id", "sop_uid"])
-        .returning(instances.c.sop_uid, instances.c.id)
-    )
-    rows = connection.execute(
-        statement, [instance_row(organisation, *parents.ids(each.reading), each) for each in batch]
+    rows = INSERT_INSTANCE.many(
+        connection, [instance_row(organisation, *parents.ids(each.reading), each) for each in batch]
     )
     return {row.sop_uid: row.id for row in rows}
 
@@ -259,32 +218,3 @@ def _instance_id(connection: Connection, organisation: int, uid: str) -> int:
         instances.c.organisation_id == organisation, instances.c.sop_uid == uid
     )
     return int(connection.execute(statement).scalar_one())
-
-
-def part_rows(mine: Sequence[tuple[int, NewInstance]]) -> dict[sa.Table, list[dict[str, Any]]]:
-    """Return the rows of what belongs to instances with these ids: metadata, ranges of values and frames."""
-    segments = [
-        {
-            "instance_id": i,
-            "segments": None if each.metadata_apart else each.metadata,
-            "reader_version": READER_VERSION,
-        }
-        for i, each in mine
-    ]
-    bulk = [
-        {"instance_id": i, "ranges": pack_bulk_values(each.reading.bulk_values)}
-        for i, each in mine
-        if each.reading.bulk_values
-    ]
-    blocks = [
-        {"instance_id": i, "first_frame": block.first, "frames": block.count, "ranges": block.ranges}
-        for i, each in mine
-        for block in each.reading.frame_blocks
-    ]
-    return {instance_metadata: segments, instance_bulk: bulk, frame_blocks: blocks}
-
-
-def _insert_parts(connection: Connection, batch: list[NewInstance], taken: dict[str, int]) -> None:
-    for table, rows in part_rows([(taken[uid], each) for uid, each in _written(batch, taken)]).items():
-        if rows:
-            connection.execute(sa.insert(table), rows)

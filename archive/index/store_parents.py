@@ -2,25 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from archive.errors import Unavailable
-from archive.index.dialect import insert
+from archive.index.dialect import insert, insert_row
 from archive.index.folding import series_columns, study_columns
-from archive.index.schema import series, studies, study_patients
+from archive.index.prepared import Prepared, is_among
+from archive.index.schema import BigId, series, studies, study_patients
 from archive.model.attributes import SERIES_ATTRIBUTES, STUDY_ATTRIBUTES, Attribute
 from archive.model.instance import Element, Reading
 
 Attributes = Mapping[str, Element]
+Key = TypeVar("Key", str, tuple[int, str])
 
 _PATIENT_ID, _ISSUER = "00100020", "00100021"
 _ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """What differs between studies and series when a row is filled up."""
+
+    table: sa.Table
+    attributes: tuple[Attribute, ...]
+    columns: Callable[[Attributes], dict[str, Any]]
+
+
+_STUDY = _Level(studies, STUDY_ATTRIBUTES, study_columns)
+_SERIES = _Level(series, SERIES_ATTRIBUTES, series_columns)
+
+
+def _locked(statement: sa.Select[Any]) -> sa.Select[Any]:
+    # FOR KEY SHARE: writers of other instances pass, a delete of the row waits for us.
+    return statement.with_for_update(read=True, key_share=True)
+
+
+_FIND_STUDIES = Prepared(
+    lambda dialect: _locked(
+        sa.select(studies.c.id, studies.c.study_uid, studies.c.attributes, studies.c.patient_conflict)
+        .where(
+            studies.c.organisation_id == sa.bindparam("organisation", type_=BigId),
+            is_among(studies.c.study_uid, "uids", dialect),
+        )
+        .order_by(studies.c.id)
+    )
+)
+_FIND_SERIES = Prepared(
+    lambda dialect: _locked(
+        sa.select(series.c.id, series.c.study_id, series.c.series_uid, series.c.attributes)
+        .where(
+            is_among(series.c.study_id, "studies", dialect), is_among(series.c.series_uid, "uids", dialect)
+        )
+        .order_by(series.c.id)
+    )
+)
+_INSERT_STUDY = Prepared(
+    lambda dialect: (
+        insert_row(studies, dialect, without=("id", "patient_conflict"))
+        .on_conflict_do_nothing(index_elements=["organisation_id", "study_uid"])
+        .returning(studies.c.study_uid, studies.c.id)
+    )
+)
+_INSERT_SERIES = Prepared(
+    lambda dialect: (
+        insert_row(series, dialect, without=("id",))
+        .on_conflict_do_nothing(index_elements=["study_id", "series_uid"])
+        .returning(series.c.study_id, series.c.series_uid, series.c.id)
+    )
+)
 
 
 class Parents:
@@ -65,21 +121,22 @@ class Parents:
         for reading in readings:
             uid = reading.identity.study_uid
             values[uid] = filled(values.get(uid, {}), reading.attributes, STUDY_ATTRIBUTES)
-        new = [study_row(organisation, uid, attributes) for uid, attributes in sorted(values.items())]
-        rows = _make(
-            self._connection,
-            new,
-            studies,
-            ["organisation_id", "study_uid"],
-            sa.and_(studies.c.organisation_id == organisation, studies.c.study_uid.in_(list(values))),
-        )
-        for row in rows:
-            self._studies[row.study_uid] = row.id
-            merged = _fill_up(self._connection, studies, row, values[row.study_uid], STUDY_ATTRIBUTES)
-            self._values[row.id] = merged
-            if row.patient_conflict:
-                self._doubtful.add(row.id)
-            self._note_patients(row.id, row.study_uid, merged, readings)
+
+        def find() -> dict[str, Any]:
+            rows = _FIND_STUDIES.run(self._connection, organisation=organisation, uids=list(values))
+            return {row.study_uid: row for row in rows}
+
+        def make(uids: list[str]) -> dict[str, int]:
+            rows = [study_row(organisation, uid, values[uid]) for uid in uids]
+            return {row.study_uid: row.id for row in _INSERT_STUDY.many(self._connection, rows)}
+
+        found, self._studies = _found_or_made("studies", values, find, make)
+        for uid, study_id in self._studies.items():
+            row, mine = found.get(uid), values[uid]
+            self._values[study_id] = mine if row is None else self._fill_up(_STUDY, row, mine)
+            if row is not None and row.patient_conflict:
+                self._doubtful.add(study_id)
+            self._note_patients(study_id, uid, self._values[study_id], readings)
 
     def _note_patients(self, study_id: int, uid: str, study: Attributes, readings: Sequence[Reading]) -> None:
         own = patient_of(study)
@@ -108,13 +165,39 @@ class Parents:
         for reading in readings:
             key = self._studies[reading.identity.study_uid], reading.identity.series_uid
             values[key] = filled(values.get(key, {}), reading.attributes, SERIES_ATTRIBUTES)
-        new = [series_row(*key, attributes) for key, attributes in sorted(values.items())]
-        where = sa.tuple_(series.c.study_id, series.c.series_uid).in_(list(values))
-        rows = _make(self._connection, new, series, ["study_id", "series_uid"], where, self.new_series)
-        for row in rows:
-            self._series[study_uids[row.study_id], row.series_uid] = row.id
-            mine = values[row.study_id, row.series_uid]
-            self._series_values[row.id] = _fill_up(self._connection, series, row, mine, SERIES_ATTRIBUTES)
+
+        def find() -> dict[tuple[int, str], Any]:
+            rows = _FIND_SERIES.run(
+                self._connection, studies=[key[0] for key in values], uids=[key[1] for key in values]
+            )
+            return {key: row for row in rows if (key := (row.study_id, row.series_uid)) in values}
+
+        def make(keys: list[tuple[int, str]]) -> dict[tuple[int, str], int]:
+            rows = _INSERT_SERIES.many(self._connection, [series_row(*key, values[key]) for key in keys])
+            self.new_series += [(row.study_id, row.id) for row in rows]
+            return {(row.study_id, row.series_uid): row.id for row in rows}
+
+        found, ids = _found_or_made("series", values, find, make)
+        for key, series_id in ids.items():
+            row, mine = found.get(key), values[key]
+            self._series[study_uids[key[0]], key[1]] = series_id
+            self._series_values[series_id] = mine if row is None else self._fill_up(_SERIES, row, mine)
+
+    def _fill_up(self, level: _Level, row: Any, more: Attributes) -> Attributes:
+        """Add the values that a row lacks and an instance has; return the row's attributes."""
+        have: Attributes = orjson.loads(row.attributes)
+        merged = filled(have, more, level.attributes)
+        if merged == have:
+            return have
+        table = level.table
+        # Another request may be filling up the same row: look again under the lock.
+        locked = self._connection.execute(
+            sa.select(table).where(table.c.id == row.id).with_for_update(key_share=True)
+        ).one()
+        merged = filled(orjson.loads(locked.attributes), more, level.attributes)
+        new = {"attributes": orjson.dumps(merged), **level.columns(merged)}
+        self._connection.execute(sa.update(table).where(table.c.id == row.id).values(new))
+        return merged
 
 
 def study_row(organisation: int, uid: str, attributes: Attributes) -> dict[str, Any]:
@@ -170,49 +253,22 @@ def has_value(element: Element) -> bool:
     return len(element) > 1
 
 
-def _make(
-    connection: Connection,
-    new: list[dict[str, Any]],
-    table: sa.Table,
-    key: list[str],
-    where: sa.ColumnElement[bool],
-    made: list[tuple[int, int]] | None = None,
-) -> Sequence[sa.Row[Any]]:
-    """Make the rows that are missing, then return all of them, locked against removal.
+def _found_or_made(
+    what: str,
+    wanted: Collection[Key],
+    find: Callable[[], dict[Key, Any]],
+    make: Callable[[list[Key]], dict[Key, int]],
+) -> tuple[dict[Key, Any], dict[Key, int]]:
+    """Find rows, locked against removal, and make those that are missing; return what was found, and all ids.
 
-    A delete may take a row away between the two steps; then both are done again.
+    Another request may make a row between the two steps, and a delete take it away: then both are done again.
     """
-    select = sa.select(table).where(where).order_by(table.c.id)
-    # FOR KEY SHARE: writers of other instances pass, a delete of the row waits for us.
-    select = select.with_for_update(read=True, key_share=True)
     for _ in range(_ATTEMPTS):
-        statement = insert(connection, table).on_conflict_do_nothing(index_elements=key)
-        if made is None:
-            connection.execute(statement, new)
-        else:
-            returned = connection.execute(statement.returning(table.c.study_id, table.c.id), new)
-            made.extend((row.study_id, row.id) for row in returned)
-        rows = connection.execute(select).all()
-        if len(rows) == len(new):
-            return rows
-    raise Unavailable(f"{table.name} are being deleted as fast as they are stored")
-
-
-def _fill_up(
-    connection: Connection, table: sa.Table, row: sa.Row[Any], more: Attributes, level: tuple[Attribute, ...]
-) -> Attributes:
-    """Add the values that a row lacks and an instance has; return the row's attributes."""
-    have: Attributes = orjson.loads(row.attributes)
-    merged = filled(have, more, level)
-    if merged == have:
-        return have
-    # Another request may be filling up the same row: look again under the lock.
-    locked = connection.execute(
-        sa.select(table).where(table.c.id == row.id).with_for_update(key_share=True)
-    ).one()
-    merged = filled(orjson.loads(locked.attributes), more, level)
-    columns = study_columns(merged) if table is studies else series_columns(merged)
-    connection.execute(
-        sa.update(table).where(table.c.id == row.id).values(attributes=orjson.dumps(merged), **columns)
-    )
-    return merged
+        found = find()
+        ids: dict[Key, int] = {key: row.id for key, row in found.items()}
+        missing = sorted(key for key in wanted if key not in ids)
+        if missing:
+            ids |= make(missing)
+        if len(ids) == len(wanted):
+            return found, ids
+    raise Unavailable(f"{what} are being deleted as fast as they are stored")

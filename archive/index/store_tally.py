@@ -6,11 +6,13 @@ Written once at the end of its transaction, so that the narrow rows are locked f
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from archive.index.dialect import insert
+from archive.index.dialect import insert_row
+from archive.index.prepared import Prepared
 from archive.index.schema import series_state, study_state
 
 
@@ -46,13 +48,23 @@ class Tally:
     def write(self, connection: Connection) -> None:
         """Add all of it to the tables."""
         for table, rows in self.rows().items():
-            if not rows:
-                continue
-            (key,) = table.primary_key
-            statement = insert(connection, table)
-            added = {
-                column.name: column + statement.excluded[column.name]
-                for column in table.columns
-                if column is not key
-            }
-            connection.execute(statement.on_conflict_do_update(index_elements=[key], set_=added), rows)
+            if rows:
+                _ADD[table].many(connection, rows)
+
+
+def _add(table: sa.Table) -> Prepared:
+    (key,) = table.primary_key
+
+    def build(dialect: str) -> Any:
+        statement = insert_row(table, dialect)
+        added = {
+            column.name: column + statement.excluded[column.name]
+            for column in table.columns
+            if column is not key
+        }
+        return statement.on_conflict_do_update(index_elements=[key], set_=added)
+
+    return Prepared(build)
+
+
+_ADD = {table: _add(table) for table in (study_state, series_state)}

@@ -60,10 +60,10 @@ def is_same(objects: ObjectStore, stored: Kept, incoming: Incoming) -> bool:
         or length != incoming.staged.size - reading.dataset_offset
     ):
         return False
-    mine = incoming.staged.file
-    mine.seek(reading.dataset_offset)
+    position = reading.dataset_offset
     with objects.open(stored.object_key, stored.dataset_offset, length) as theirs:
         while block := theirs.read(_BLOCK):
-            if mine.read(len(block)) != block:
+            if incoming.staged.read_at(position, len(block)) != block:
                 return False
+            position += len(block)
     return True

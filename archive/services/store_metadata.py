@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any
 from urllib.parse import urljoin
 
 from archive.dicom.build import BulkPart, build_instance
 from archive.errors import NotDicom, TooLarge
 from archive.model.store import Failed
-from archive.services.staging import Staged
-from archive.services.store import StoreSession
+from archive.services.staging import Staged, StagedReader
+from archive.services.store_session import StoreSession
 
 MAX_METADATA = 2**26
 """Bytes of all metadata of a request."""
@@ -78,8 +78,4 @@ class SeparateParts:
 
 
 def _bulk_part(staged: Staged, media_type: str, transfer_syntax_uid: str | None) -> BulkPart:
-    def begin() -> BinaryIO:
-        staged.file.seek(0)
-        return staged.file
-
-    return BulkPart(begin, staged.size, media_type, transfer_syntax_uid)
+    return BulkPart(lambda: StagedReader(staged), staged.size, media_type, transfer_syntax_uid)

@@ -1,4 +1,4 @@
-"""Write the objects of a store request: several at a time, with a bound on what is under way.
+"""Write the objects of a store request: in groups, with a bound on what is under way.
 
 Knows which keys this request made, so that a request that ends badly can take all of them back.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import logging
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from hashlib import sha256
@@ -17,10 +17,12 @@ from typing import BinaryIO
 from archive.model.instance import Reading
 from archive.model.keys import derived_key
 from archive.services.staging import Staged
-from storage.contract import ObjectStore
+from storage.contract import ObjectStore, Placement
 from storage.errors import StorageError
 
 _log = logging.getLogger(__name__)
+
+_AT_ONCE = 2  # groups of a request that are being written while the next one comes
 
 LARGE_METADATA = 2**16
 """Packed metadata longer than this many bytes is an object of its own, not a value in a row.
@@ -52,30 +54,34 @@ class Incoming:
             self.inflated.close()
 
 
-class ObjectWriter:
-    """The objects that one request writes."""
+Ended = tuple[Incoming, StorageError | None]
 
-    def __init__(self, objects: ObjectStore, executor: Executor, *, at_once: int, memory: int) -> None:
-        """Write up to `at_once` instances at a time, holding at most about `memory` bytes of them."""
+
+class ObjectWriter:
+    """The objects that one request writes, in groups that are made durable together."""
+
+    def __init__(self, objects: ObjectStore, executor: Executor) -> None:
         self._objects = objects
         self._executor = executor
-        self._at_once = at_once
-        self._memory = memory
-        self._under_way: deque[tuple[Incoming, Future[None]]] = deque()
+        self._under_way: deque[tuple[Sequence[Incoming], Future[list[StorageError | None]]]] = deque()
         self.keys: set[str] = set()
 
-    def write(self, incoming: Incoming) -> Iterator[tuple[Incoming, StorageError | None]]:
-        """Begin to write an instance; give those that had to end first, to make room."""
-        while self._under_way and (
-            len(self._under_way) >= self._at_once or self._held() + incoming.staged.memory > self._memory
-        ):
-            yield self._wait()
-        self._under_way.append((incoming, self._executor.submit(self._write, incoming)))
+    def write(self, group: Sequence[Incoming], *, last: bool = False) -> Iterator[Ended]:
+        """Begin to write a group; give those that had to end first, to make room.
 
-    def settle(self) -> Iterator[tuple[Incoming, StorageError | None]]:
+        The last of a request ends here: another thread would only be waited for.
+        """
+        if last and not self._under_way:
+            yield from self._ended(group, self._write(group))
+            return
+        while len(self._under_way) >= _AT_ONCE:
+            yield from self._wait()
+        self._under_way.append((group, self._executor.submit(self._write, group)))
+
+    def settle(self) -> Iterator[Ended]:
         """Wait for all that is under way."""
         while self._under_way:
-            yield self._wait()
+            yield from self._wait()
 
     def abandon(self) -> None:
         """Take back every object of this request, as far as the store answers; a sweep finds the rest."""
@@ -99,25 +105,47 @@ class ObjectWriter:
                 return  # each further one might take as long to fail
             self.keys.discard(key)
 
-    def _held(self) -> int:
-        return sum(incoming.staged.memory for incoming, _ in self._under_way)
-
-    def _wait(self) -> tuple[Incoming, StorageError | None]:
-        incoming, future = self._under_way.popleft()
+    def _wait(self) -> Iterator[Ended]:
+        group, future = self._under_way.popleft()
         error = future.exception()
-        incoming.close()
-        if error is not None and not isinstance(error, StorageError):
+        if error is not None:
+            for incoming in group:
+                incoming.close()
             raise error
-        return incoming, error
+        yield from self._ended(group, future.result())
 
-    def _write(self, incoming: Incoming) -> None:
-        key = incoming.object_key
-        if incoming.inflated is not None:
-            self._put(derived_key(key, "inflated"), incoming.inflated)
-        if incoming.metadata_apart:
-            self._put(derived_key(key, "metadata"), io.BytesIO(incoming.reading.metadata))
-        self.keys.add(key)
-        self._objects.put(key, incoming.staged.file, incoming.staged.size, incoming.staged.sha256)
+    def _ended(self, group: Sequence[Incoming], errors: list[StorageError | None]) -> Iterator[Ended]:
+        for incoming, error in zip(group, errors, strict=True):
+            incoming.close()
+            yield incoming, error
+
+    def _write(self, group: Sequence[Incoming]) -> list[StorageError | None]:
+        """Write what is derived from instances, then their own objects: all drafts among them at once."""
+        errors = [self._begin(incoming) for incoming in group]
+        drafts = [
+            (position, Placement(incoming.staged.draft, incoming.object_key, incoming.staged.sha256))
+            for position, incoming in enumerate(group)
+            if errors[position] is None and incoming.staged.draft is not None
+        ]
+        placed = self._objects.place([placement for _, placement in drafts])
+        for (position, _), error in zip(drafts, placed, strict=True):
+            errors[position] = error
+        return errors
+
+    def _begin(self, incoming: Incoming) -> StorageError | None:
+        """Write all of an instance but its draft."""
+        key, staged = incoming.object_key, incoming.staged
+        try:
+            if incoming.inflated is not None:
+                self._put(derived_key(key, "inflated"), incoming.inflated)
+            if incoming.metadata_apart:
+                self._put(derived_key(key, "metadata"), io.BytesIO(incoming.reading.metadata))
+            self.keys.add(key)
+            if staged.file is not None:
+                self._objects.put(key, staged.file, staged.size, staged.sha256)
+        except StorageError as error:
+            return error
+        return None
 
     def _put(self, key: str, body: BinaryIO) -> None:
         digest, size = sha256(), 0

@@ -60,17 +60,16 @@ def twice(identity: Identity) -> Failed:
 
 def not_written(identity: Identity, error: StorageError) -> Failed:
     """The object store refused the bytes."""
+    return _failed(identity, *reason_of(error))
+
+
+def reason_of(error: StorageError) -> tuple[FailureReason, str]:
+    """Return the failure reason and the sentence for an error of the object store."""
     if isinstance(error, StoreFull):
-        return _failed(identity, FailureReason.OUT_OF_RESOURCES, "the object store is full")
+        return FailureReason.OUT_OF_RESOURCES, "the object store is full"
     if isinstance(error, StoreUnavailable):
-        return _failed(
-            identity,
-            FailureReason.OUT_OF_RESOURCES,
-            "the object store does not answer; send the instance again",
-        )
-    return _failed(
-        identity, FailureReason.PROCESSING_FAILURE, "the object store failed; send the instance again"
-    )
+        return FailureReason.OUT_OF_RESOURCES, "the object store does not answer; send the instance again"
+    return FailureReason.PROCESSING_FAILURE, "the object store failed; send the instance again"
 
 
 def written(identity: Identity, notes: tuple[str, ...], result: Written) -> Outcome:

@@ -20,7 +20,7 @@ from archive.dicomweb.warnings import warning_header
 from archive.errors import InvalidRequest
 from archive.model.store import Failed, FailureReason, Outcome, Stored
 from archive.services.staging import Staged
-from archive.services.store import StoreSession
+from archive.services.store_session import StoreSession
 from archive.web.access_log import note, request_id
 from archive.web.context import accept, base_url, place, principal, services
 from archive.web.store_metadata import take_separate_parts

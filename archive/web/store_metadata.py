@@ -13,7 +13,7 @@ from archive.dicomweb.media_types import JSON, OCTET_STREAM, XML
 from archive.dicomweb.multipart import Data, Event, PartBegin, PartEnd
 from archive.dicomweb.store import BodyKind
 from archive.errors import InvalidRequest
-from archive.services.store import StoreSession
+from archive.services.store_session import StoreSession
 from archive.services.store_metadata import SeparateParts
 
 

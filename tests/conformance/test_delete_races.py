@@ -13,13 +13,13 @@ import pytest
 import sqlalchemy as sa
 
 from archive.dicom.read import read_instance
+from archive.dicom.source import BytesSource
 from archive.index import store as store_index
 from archive.index.schema import instances, retired_objects
-from archive.index.store import NewInstance
+from archive.index.store_rows import NewInstance
 from archive.model.keys import instance_stem
 from archive.model.level import Place
 from archive.model.principal import ANYONE
-from archive.services.staging import Staged
 from archive.settings import Settings
 from storage.errors import StoreUnavailable
 from tests import builders
@@ -203,9 +203,7 @@ def test_stores_that_race_deletes_lose_nothing_that_was_answered_for(archive: Ar
 
 def add_rows(archive: Archive, number: int) -> None:
     """Put instances of one study into the index alone; a delete reads no object."""
-    staged = Staged(memory=2**20, largest=2**20)
-    staged.write(image(A))
-    reading = read_instance(staged.source(), bulk_threshold=1024, max_inflated=2**20).reading
+    reading = read_instance(BytesSource(image(A)), bulk_threshold=1024, max_inflated=2**20).reading
     uids = [builders.uid("many", n) for n in range(number)]
     rows = [
         NewInstance(
@@ -222,7 +220,6 @@ def add_rows(archive: Archive, number: int) -> None:
     ]
     keep = archive.services.delete.keep
     archive.services.database.write(lambda c: store_index.write(c, ANYONE, rows, keep=keep))
-    staged.close()
 
 
 def test_a_study_of_thousands_goes_at_once(archive: Archive) -> None:

@@ -349,9 +349,12 @@ def test_a_full_disk_of_objects_is_507_and_heals(backend: Settings, small_disk: 
 def test_a_full_disk_of_temporary_files_is_507(
     with_limits: Callable[..., Archive], small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The place where long parts are staged may be full while the store is not."""
+    """The place where long parts are staged may be full while the store is not: a folder is its own place."""
     archive = with_limits(stage_memory=1024)
     monkeypatch.setattr("tempfile.tempdir", str(small_disk))
+    if archive.services.settings.storage_url.startswith("file:"):
+        assert archive.stow(GOOD, LARGE).status_code == 200
+        return
     for body, kind in ((multipart_body([GOOD, LARGE]), STOW.format("b")), (LARGE, "application/dicom")):
         answer = send(archive, body, kind)
         assert answer.status_code == 507, answer.data

@@ -16,6 +16,7 @@ from storage.errors import StoreUnavailable
 from tests import builders
 from tests.builders import uid
 from tests.conformance.archive import Archive, instance_path
+from tests.conformance.faults import Faulty
 from tests.conformance.stores import DUPLICATE, NO_ROOM, failures, objects, stored, warning
 
 STUDY, SERIES, SOP = uid("study", 1), uid("series", 1), uid("instance", 1)
@@ -226,9 +227,7 @@ def test_a_repeat_of_one_in_another_series_is_stored_in_its_own(either: Archive)
 
 
 @pytest.mark.parametrize("second", [OLD, NEW], ids=["the same", "another"])
-def test_a_repeat_is_written_where_the_first_could_not_be(
-    archive: Archive, monkeypatch: pytest.MonkeyPatch, second: bytes
-) -> None:
+def test_a_repeat_is_written_where_the_first_could_not_be(archive: Archive, second: bytes) -> None:
     """A store that failed once fails that part, not the UID."""
     put, calls = archive.services.objects.put, iter(range(100))
 
@@ -237,7 +236,8 @@ def test_a_repeat_is_written_where_the_first_could_not_be(
             raise StoreUnavailable("refused")
         put(key, *more)
 
-    monkeypatch.setattr(archive.services.objects, "put", once)
+    store = archive.services.store
+    store.objects = Faulty(store.objects, put=once)
     answer = archive.stow(OLD, second)
     assert answer.status_code == 202
     assert stored(answer) == [SOP]

@@ -17,7 +17,8 @@ from archive.dicom.read import read_instance
 from archive.dicom.source import BytesSource
 from archive.index import bulk, schema, search_attributes, store
 from archive.index.engine import Database
-from archive.index.store import NewInstance, Verdict
+from archive.index.store import Verdict
+from archive.index.store_rows import NewInstance
 from archive.model.keys import instance_stem
 from archive.model.principal import ANYONE
 from tests import builders

@@ -99,10 +99,10 @@ def test_folder_that_is_removed_in_the_middle(tmp_path: Path, monkeypatch: pytes
     put(store, "o/study/series/1/x", b"1")
     link, turns = os.link, iter(range(100))
 
-    def late(*arguments: str, **more: int) -> None:
+    def late(source: str, name: str, *, dst_dir_fd: int) -> None:
         if next(turns) == 0:
             shutil.rmtree(tmp_path / "o")
-        link(*arguments, **more)
+        link(source, name, dst_dir_fd=dst_dir_fd)
 
     monkeypatch.setattr(os, "link", late)
     put(store, "o/study/series/2/x", b"2")
