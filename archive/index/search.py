@@ -35,14 +35,17 @@ from archive.index.sql import Composed, Sql, among, joined, sql, value
 from archive.model.principal import Principal
 from archive.model.query import Query
 
-MOST_COUNTED = 10_000
+MOST_COUNTED = 1_000
+"""Matches that are counted beside a page: each may be a row to look at, which takes longer than the page."""
+_MOST_COUNTED_ALONE = 10_000  # where nothing but the number is wanted
 
 
 @dataclass(frozen=True, slots=True)
 class SearchPage:
     """One page of a search.
 
-    `total` is exact, and None beyond 10,000; so is `remaining`, which counts what comes after the page.
+    `total` is exact, and None beyond MOST_COUNTED, or ten times that for a query of no results; so is
+    `remaining`, which counts what comes after the page.
     `start` counts what comes before it.
 
     `next_cursor` is None where nothing comes after it, `previous_cursor` where nothing comes before it.
@@ -84,7 +87,7 @@ def search(
     elif query.limit:
         page = _page(database, plan, query, cursor)
     else:
-        number = _count(database, plan)
+        number = _count(database, plan, _MOST_COUNTED_ALONE)
         return SearchPage([], number, number, None, query.notes)
     results = to_results(query.level, page.rows)
     results = add_extras(database, plan, query, results, found, read_metadata)
@@ -113,7 +116,7 @@ def _page(database: Database, plan: Plan, query: Query, cursor: Cursor | None) -
     backward = cursor is not None and cursor.backward
     ordered = flipped(plan.terms) if backward else plan.terms
     parts = plan.segments(ordered, cursor.beside if cursor is not None else None)
-    counted = sql("({})", _counted(plan))
+    counted = sql("({})", _counted(plan, MOST_COUNTED))
     if not backward:
         full = "CASE WHEN (SELECT count(*) FROM page) > {} THEN {} END"
         counted = sql(full, value(query.limit), counted)
@@ -121,7 +124,7 @@ def _page(database: Database, plan: Plan, query: Query, cursor: Cursor | None) -
     seen = cursor.seen if cursor is not None else query.offset
     if not rows:
         start = 0 if backward else seen
-        return _Page([], start, more=False, total=_count(database, plan) if seen else 0)
+        return _Page([], start, more=False, total=_count(database, plan, MOST_COUNTED) if seen else 0)
     beyond, total = len(rows) > query.limit, rows[0].total
     del rows[query.limit :]
     if backward:
@@ -169,17 +172,17 @@ def _segment(plan: Plan, part: Segment) -> Sql:
     return sql("{} ORDER BY {}", rows, plan.order_by(part.terms))
 
 
-def _told(counted: int) -> int | None:
-    return int(counted) if counted <= MOST_COUNTED else None
+def _told(counted: int, most: int = MOST_COUNTED) -> int | None:
+    return int(counted) if counted <= most else None
 
 
-def _counted(plan: Plan) -> Sql:
-    most = value(MOST_COUNTED + 1)
-    return sql("SELECT count(*) FROM (SELECT 1 {} LIMIT {}) AS matches", plan.source(plan.level), most)
+def _counted(plan: Plan, most: int) -> Sql:
+    source = plan.source(plan.level)
+    return sql("SELECT count(*) FROM (SELECT 1 {} LIMIT {}) AS matches", source, value(most + 1))
 
 
-def _count(database: Database, plan: Plan) -> int | None:
-    return _told(database.first(Composed(_counted(plan), ["total"])).total)
+def _count(database: Database, plan: Plan, most: int) -> int | None:
+    return _told(database.first(Composed(_counted(plan, most), ["total"])).total, most)
 
 
 def _page_of_found(

@@ -77,8 +77,9 @@ archive may do everything.
 - No match is 200 and `[]`, in editions before 2026a 204.
 - A search without `limit` returns {default_limit} results, one below a study or a series all of them; none
   returns more than {max_limit}.
-  `Link` with `rel="next"` leads to the next page; `Warning: 299` tells how many there are still.
-  `X-Total-Count` is exact to 10,000 and left out beyond. `limit=0` only counts.
+  `Link` with `rel="next"` leads to the next page; `Warning: 299` tells that there are more, and
+  how many where that is known.
+  `X-Total-Count` is exact to 1,000 and left out beyond. `limit=0` only counts, to 10,000.
 - Order: StudyDate and StudyTime, newest first, empty ones last, then UID; series and instances
   within by their numbers, then UIDs. `orderby` (not in PS3.18) orders studies by {orderable}, or with `-`
   before it the other way round; empty ones come last, equal ones newest first, under `-` oldest first.

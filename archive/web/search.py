@@ -81,5 +81,7 @@ def _describe(response: Response, page: SearchPage) -> None:
     notes = list(page.notes)
     if page.remaining:
         notes.append(f"There are {page.remaining} additional results that can be requested")
+    elif page.remaining is None:  # nobody counted them
+        notes.append("There are many additional results that can be requested")
     for value in warning_headers(notes):
         response.headers.add("Warning", value)
