@@ -12,13 +12,15 @@ import struct
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 from json import dumps
+from typing import Any
+
+from archive.dicom.crc32 import combine
 
 _PIECE = struct.Struct("<LLQ")  # compressed length, CRC-32, plain length
 _SPOOL = 2**20
 _CHUNK = 65_536
-_POLYNOMIAL = 0xEDB88320
+_SLICE = 16_384  # of compressed bytes, for what is left of them is copied
 _GZIP_HEAD = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
 _FINAL_BLOCK = b"\x03\0"  # an empty block with fixed codes, marked as the last
 
@@ -86,7 +88,7 @@ def join_gzip(packed: Iterable[bytes], base: bytes) -> Iterator[bytes]:
     for each in packed:
         literal, block = separator, _stored(separator)
         for data, piece_crc, length in _pieces(each):
-            crc = _combine(zlib.crc32(literal, crc), piece_crc, length)
+            crc = combine(zlib.crc32(literal, crc), piece_crc, length)
             size += len(literal) + length
             chunks += (block, data)
             waiting += len(block) + len(data)
@@ -104,32 +106,73 @@ def join_gzip(packed: Iterable[bytes], base: bytes) -> Iterator[bytes]:
 
 def join_plain(packed: Iterable[bytes], base: bytes) -> Iterator[bytes]:
     """Yield the JSON array of all the texts as plain UTF-8, in parts of bounded size."""
-    separator = b"["
+    base = _in_json(base)
+    decompressor = zlib.decompressobj(wbits=-15)  # one for all: each piece begins where a full flush ended
+    waiting: list[bytes] = []
+    size, separator = 0, b"["
     for each in packed:
-        yield separator
-        yield from _plain(each, base)
-        separator = b","
-    yield b"]" if separator == b"," else b"[]"
+        literal, separator = separator, b","
+        for data, _, length in _pieces(each):
+            size += len(literal) + length
+            if waiting and size > _CHUNK:
+                yield b"".join(waiting)
+                waiting.clear()
+                size = len(literal) + length
+            waiting.append(literal)
+            literal = base
+            if length < _CHUNK:
+                waiting.append(_short(data, length, decompressor))
+            else:
+                yield b"".join(waiting)
+                yield from _long(data, length, decompressor)
+                waiting.clear()
+                size = 0
+    waiting.append(b"]" if separator == b"," else b"[]")
+    yield b"".join(waiting)
+
+
+def plain_length(packed: Iterable[bytes], base: bytes) -> int:
+    """Return the length of all that `join_plain` yields."""
+    of_base, size, texts = len(_in_json(base)), 0, 0
+    for each in packed:
+        at, end = 0, len(each)
+        while at < end:
+            compressed, _, length = _PIECE.unpack_from(each, at)
+            at += _PIECE.size + compressed
+            size += length + of_base
+        size -= of_base
+        texts += 1
+    return size + max(texts + 1, 2)
 
 
 def text(packed: bytes, base: bytes) -> bytes:
     """Return one text as it was written, with the base put in at every cut."""
-    return b"".join(_plain(packed, base))
+    decompressor = zlib.decompressobj(wbits=-15)
+    parts = [b"".join(_long(data, length, decompressor)) for data, _, length in _pieces(packed)]
+    return _in_json(base).join(parts)
 
 
-def _plain(packed: bytes, base: bytes) -> Iterator[bytes]:
-    base = _in_json(base)
-    for number, (data, _, length) in enumerate(_pieces(packed)):
-        if number:
-            yield base
-        decompressor = zlib.decompressobj(wbits=-15)
-        rest, got = data, 0
-        while got < length:
+def _short(data: bytes, length: int, decompressor: Any) -> bytes:
+    part: bytes = decompressor.decompress(data, _CHUNK)  # has room for more, so that all of it is taken
+    if len(part) != length:
+        raise ValueError("packed metadata are damaged")
+    return part
+
+
+def _long(data: bytes, length: int, decompressor: Any) -> Iterator[bytes]:
+    view, got = memoryview(data), 0
+    for start in range(0, len(view), _SLICE):
+        rest = view[start : start + _SLICE]
+        while rest:
             part = decompressor.decompress(rest, _CHUNK)
-            rest, got = decompressor.unconsumed_tail, got + len(part)
-            if not part and not rest:
-                raise ValueError("packed metadata are damaged")
+            rest = decompressor.unconsumed_tail
+            got += len(part)
             yield part
+    while part := decompressor.decompress(b"", _CHUNK):  # what it holds without having more to read
+        got += len(part)
+        yield part
+    if got != length:
+        raise ValueError("packed metadata are damaged")
 
 
 def _pieces(packed: bytes) -> Iterator[tuple[bytes, int, int]]:
@@ -149,40 +192,3 @@ def _in_json(base: bytes) -> bytes:
 def _stored(data: bytes) -> bytes:
     """Return a stored block that is not the last (RFC 1951 3.2.4); it begins at a whole byte."""
     return struct.pack("<BHH", 0, len(data), len(data) ^ 0xFFFF) + data
-
-
-def _combine(crc: int, next_crc: int, length: int) -> int:
-    """Return the CRC-32 of two texts from that of each and the length of the second."""
-    return _times(crc, _power(length)) ^ next_crc if length else crc
-
-
-@lru_cache(maxsize=16_384)
-def _power(length: int) -> int:
-    """Return x to the power of 8 * length modulo the polynomial, bits reversed as CRC-32 has them."""
-    power, bit = 1 << 31, 0
-    while length:
-        if length & 1:
-            power = _times(_squares(bit), power)
-        length >>= 1
-        bit += 1
-    return power
-
-
-@lru_cache(maxsize=64)
-def _squares(bit: int) -> int:
-    """Return x ** (8 * 2 ** bit)."""
-    if not bit:
-        return 1 << 23
-    half = _squares(bit - 1)
-    return _times(half, half)
-
-
-def _times(a: int, b: int) -> int:
-    """Multiply two polynomials modulo that of CRC-32."""
-    product = 0
-    while b:
-        if b & 0x80000000:
-            product ^= a
-        b = b << 1 & 0xFFFFFFFF
-        a = a >> 1 ^ _POLYNOMIAL if a & 1 else a >> 1
-    return product

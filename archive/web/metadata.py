@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from flask import Response
+from flask import Response, request
 
 from archive.dicom.xml import dataset_to_xml
 from archive.dicomweb.media_types import JSON, XML
 from archive.dicomweb.negotiation import Resource, choose_text
 from archive.services.begun import begun
+from archive.services.metadata import as_gzip, as_json, datasets
 from archive.web.caching import etag_of, not_modified, validated
 from archive.web.context import accept, accepts_gzip, base_url, place, principal, services
 from archive.web.streams import Part, multipart_response, single_response
@@ -19,15 +20,22 @@ def metadata(**_: str) -> Response:
     service = services().metadata
     offer = choose_text(accept(), Resource.METADATA)
     zipped = accepts_gzip() and offer.media_type == JSON
-    etag = etag_of(service.revision(who, where), offer.media_type, "gzip" if zipped else "", base)
-    if not_modified(etag):
-        return validated(Response(status=304), etag)
+
+    def etag_at(revision: str) -> str:
+        return etag_of(revision, offer.media_type, "gzip" if zipped else "", base)
+
+    if "If-None-Match" in request.headers:  # most have it still, and need nothing but the revision
+        etag = etag_at(service.revision(who, where))
+        if not_modified(etag):
+            return validated(Response(status=304), etag)
+    kept = service.at(who, where)
     if offer.media_type == XML:
-        datasets = begun(service.as_datasets(who, where, base))
-        response = multipart_response(XML, (Part(XML, (dataset_to_xml(each),)) for each in datasets))
-    elif zipped:
-        response = single_response(JSON, begun(service.as_gzip(who, where, base)), None)
-        response.headers["Content-Encoding"] = "gzip"
+        parts = (Part(XML, (dataset_to_xml(each),)) for each in begun(datasets(kept, base)))
+        response = multipart_response(XML, parts)
     else:
-        response = single_response(JSON, begun(service.as_json(who, where, base)), None)
-    return validated(response, etag)
+        joined = as_gzip(kept, base) if zipped else as_json(kept, base)
+        chunks = joined.chunks if isinstance(joined.chunks, tuple) else begun(joined.chunks)
+        response = single_response(JSON, chunks, joined.length)
+        if zipped:
+            response.headers["Content-Encoding"] = "gzip"
+    return validated(response, etag_at(kept.revision))

@@ -8,10 +8,11 @@ import json
 import time
 import zlib
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archive.dicom import segments
+from archive.dicom import crc32, segments
 
 
 def pack(parts: list[bytes]) -> bytes:
@@ -38,6 +39,7 @@ def test_joined_texts_are_one_json_array(texts: list[list[bytes]], base: str) ->
     singles = [escaped.join([b'{"a":"', *parts, b'"}']) for parts in texts]
     expected = b"[" + b",".join(singles) + b"]"
     assert b"".join(segments.join_plain(packed, base.encode())) == expected
+    assert segments.plain_length(packed, base.encode()) == len(expected)
     joined = b"".join(segments.join_gzip(packed, base.encode()))
     assert gzip.decompress(joined) == expected
     decompressor = zlib.decompressobj(wbits=31)
@@ -58,6 +60,21 @@ def test_large_texts_spool_and_stream() -> None:
     packed = pack([part, b"tail"])
     assert segments.text(packed, b"base") == part + b"base" + b"tail"
     assert max(len(chunk) for chunk in segments.join_plain([packed], b"")) <= 65_536
+
+
+@pytest.mark.parametrize("length", [0, 1, 255, 256, 257, 65_535, 65_536, 70_001, 2**24 + 3])
+def test_checks_of_parts_are_that_of_the_whole(length: int) -> None:
+    first, second = b"first", b"\xa5" * length
+    whole = crc32.combine(zlib.crc32(first), zlib.crc32(second), length)
+    assert whole == zlib.crc32(first + second)
+
+
+def test_damaged_texts_are_not_sent_as_whole_ones() -> None:
+    good = pack([b"x" * 50, b"y" * 100_000])
+    short = good[:8] + (49).to_bytes(8, "little") + good[16:]
+    for read in (lambda: b"".join(segments.join_plain([short], b"")), lambda: segments.text(short, b"")):
+        with pytest.raises(ValueError, match="damaged"):
+            read()
 
 
 def test_joining_many_is_cheap() -> None:
