@@ -10,7 +10,6 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import orjson
@@ -68,8 +67,8 @@ class InstanceAttributesService:
 def _beginning(chunks: Iterator[bytes]) -> tuple[bytes, bool]:
     """Take the one object out of the array, as much of it as there is room for."""
     kept = bytearray()
-    for chunk in islice(chunks, 1, None):  # the first is the bracket that opens the array
+    for chunk in chunks:
         kept += chunk
-        if len(kept) > LARGEST:
-            return whole_prefix(bytes(kept[:LARGEST])), False
-    return bytes(kept[:-1]), True
+        if len(kept) - 1 > LARGEST:
+            return whole_prefix(bytes(kept[1 : LARGEST + 1])), False
+    return bytes(kept[1:-1]), True
