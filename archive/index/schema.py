@@ -41,6 +41,15 @@ def _parent(name: str, parent: str) -> sa.Column[int]:
     return sa.Column(name, BigId, sa.ForeignKey(f"{parent}.id"), nullable=False)
 
 
+GROWING = {"autovacuum_vacuum_insert_scale_factor": 0.02, "autovacuum_analyze_scale_factor": 0.02}
+"""For PostgreSQL, of tables that grow: rows just stored are looked for most, and until their pages are known
+as visible to all, no index alone answers for them."""
+COUNTING = {"fillfactor": 80, "autovacuum_vacuum_scale_factor": 0.05}
+"""Of tables whose rows change with every request: there is room for a new version beside the old one."""
+TRIGRAMS = {"gin_pending_list_limit": 256}
+"""kB of entries that wait to be sorted into an index of trigrams: every search reads through them, and the
+store that finds the list full sorts them in. It is 4 MB by default."""
+
 STUDY_TEXTS = (
     "patient_name",
     "patient_name_ideographic",
@@ -132,6 +141,7 @@ studies = sa.Table(
         *STUDY_TEXTS,
         postgresql_using="gin",
         postgresql_ops=dict.fromkeys(STUDY_TEXTS, "gin_trgm_ops"),
+        postgresql_with=TRIGRAMS,
     ).ddl_if(dialect="postgresql"),
     sa.Index(
         "ix_studies_texts",
@@ -142,6 +152,7 @@ studies = sa.Table(
         *STUDY_TEXTS,
         "patient_name_order",
     ).ddl_if(dialect="sqlite"),
+    postgresql_with=GROWING,
     sqlite_autoincrement=True,  # a row id is never used again: lists of ids outlive transactions
 )
 
@@ -153,6 +164,7 @@ study_state = sa.Table(
     _number("instances"),
     _number("bytes"),  # of the live objects
     _number("revision"),
+    postgresql_with=COUNTING,
 )
 
 study_patients = sa.Table(
@@ -189,12 +201,14 @@ series = sa.Table(
         "request_ids",
         postgresql_using="gin",
         postgresql_ops={"series_description": "gin_trgm_ops", "request_ids": "gin_trgm_ops"},
+        postgresql_with=TRIGRAMS,
     ).ddl_if(dialect="postgresql"),
     sa.Index(
         "ix_series_request_ids",
         "request_ids",
         sqlite_where=sa.text("request_ids <> ''"),
     ).ddl_if(dialect="sqlite"),
+    postgresql_with=GROWING,
     sqlite_autoincrement=True,  # a row id is never used again: lists of ids outlive transactions
 )
 
@@ -204,6 +218,7 @@ series_state = sa.Table(
     sa.Column("series_id", BigId, sa.ForeignKey("series.id", ondelete="CASCADE"), primary_key=True),
     _number("instances"),
     _number("revision"),
+    postgresql_with=COUNTING,
 )
 
 instances = sa.Table(
@@ -230,6 +245,7 @@ instances = sa.Table(
     sa.Index("ix_instances_series_id", "series_id", "instance_number", "sop_uid"),
     sa.Index("ix_instances_study_id", "study_id"),
     sa.Index("ix_instances_sop_class_uid", "sop_class_uid", "study_id"),
+    postgresql_with=GROWING,
     sqlite_autoincrement=True,  # a row id is never used again: lists of ids outlive transactions
 )
 

@@ -18,6 +18,9 @@ log = logging.getLogger(__name__)
 BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 Text = sa.Text(collation="C").with_variant(sa.Text(), "sqlite")
 Moment = sa.DateTime(timezone=True)
+GROWING = {"autovacuum_vacuum_insert_scale_factor": 0.02, "autovacuum_analyze_scale_factor": 0.02}
+COUNTING = {"fillfactor": 80, "autovacuum_vacuum_scale_factor": 0.05}
+TRIGRAMS = {"gin_pending_list_limit": 256}
 
 
 def upgrade() -> None:
@@ -75,6 +78,7 @@ def _studies() -> None:
         sa.Column("created_at", Moment, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_studies"),
         sa.UniqueConstraint("organisation_id", "study_uid", name="uq_studies_organisation_id_study_uid"),
+        postgresql_with=GROWING,
         sqlite_autoincrement=True,
     )
     newest: list[Any] = [sa.desc("study_date"), sa.desc("study_time"), "study_uid"]
@@ -105,6 +109,7 @@ def _studies() -> None:
         sa.Column("bytes", sa.BigInteger, nullable=False, server_default="0"),
         sa.Column("revision", sa.BigInteger, nullable=False, server_default="0"),
         sa.PrimaryKeyConstraint("study_id", name="pk_study_state"),
+        postgresql_with=COUNTING,
     )
     op.create_table(
         "study_patients",
@@ -137,6 +142,7 @@ def _series() -> None:
         sa.Column("attributes", sa.LargeBinary, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_series"),
         sa.UniqueConstraint("study_id", "series_uid", name="uq_series_study_id_series_uid"),
+        postgresql_with=GROWING,
         sqlite_autoincrement=True,
     )
     op.create_index("ix_series_modality", "series", ["modality", "study_id"])
@@ -152,6 +158,7 @@ def _series() -> None:
         sa.Column("instances", sa.BigInteger, nullable=False, server_default="0"),
         sa.Column("revision", sa.BigInteger, nullable=False, server_default="0"),
         sa.PrimaryKeyConstraint("series_id", name="pk_series_state"),
+        postgresql_with=COUNTING,
     )
 
 
@@ -190,6 +197,7 @@ def _text_indexes() -> None:
                 list(columns),
                 postgresql_using="gin",
                 postgresql_ops=dict.fromkeys(columns, "gin_trgm_ops"),
+                postgresql_with=TRIGRAMS,
             )
 
 
@@ -233,6 +241,7 @@ def _instances() -> None:
         sa.Column("stored_at", Moment, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_instances"),
         sa.UniqueConstraint("organisation_id", "sop_uid", name="uq_instances_organisation_id_sop_uid"),
+        postgresql_with=GROWING,
         sqlite_autoincrement=True,
     )
     op.create_index("ix_instances_series_id", "instances", ["series_id", "instance_number", "sop_uid"])

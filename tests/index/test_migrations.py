@@ -72,6 +72,8 @@ _SQLITE = """
 """
 _POSTGRESQL = """
     SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
+    UNION ALL SELECT relname, array_to_string(reloptions, ' ') FROM pg_class
+    WHERE relkind = 'r' AND reloptions IS NOT NULL
     UNION ALL SELECT table_name || '.' || column_name,
     concat_ws(' ', data_type, collation_name, is_nullable, column_default)
     FROM information_schema.columns WHERE table_schema = 'public'
