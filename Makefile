@@ -17,6 +17,7 @@ help:
 	@echo 'make browser    bring the Chromium that the browser tests use (Debian, as root)'
 	@echo 'make services   run the PostgreSQL and the S3 server of the tests in the foreground'
 	@echo 'make bench      measure'
+	@echo 'make bench-orthanc  measure beside Orthanc, which it installs (Debian, as root)'
 	@echo 'make scale      measure an index of 100,000 studies (20 minutes; others by ARGS: see --help)'
 	@echo 'make test-ceph  run the storage and interop tests on Ceph (Debian, as root)'
 	@echo 'make docs       make docs/settings.md and docs/conformance.md again'
@@ -45,6 +46,9 @@ services: $(VENV)/test.stamp
 
 bench: $(VENV)/test.stamp
 	$(BIN)/python -m bench $(ARGS)
+
+bench-orthanc: $(VENV)/test.stamp
+	$(BIN)/python -m bench.orthanc $(ARGS)
 
 scale: $(VENV)/test.stamp
 	$(BIN)/python -m bench.scale $(ARGS)

@@ -10,6 +10,7 @@ from bench.dicomweb.client import Address, NotLoopback
 from bench.dicomweb.load import NotEmpty, NotLoaded, load, warm
 from bench.dicomweb.plan import Plan
 from bench.dicomweb.runner import Row, Server, run
+from bench.dicomweb.search import LEAST_POPULATION
 from bench.dicomweb.suite import SUITES, cases
 
 
@@ -44,7 +45,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", nargs="+", choices=list(SUITES), default=[], help="transactions to measure")
     parser.add_argument("--rounds", type=int, choices=range(1, 10), default=3, help="the best of so many")
     parser.add_argument("--seconds", type=float, default=0.8, help="of a round of what can be asked again")
-    parser.add_argument("--population", type=int, default=500, help="studies that searches look among")
+    parser.add_argument(
+        "--population", type=_population, default=500, help="studies that searches look among"
+    )
+
+
+def _population(text: str) -> int:
+    if int(text) < LEAST_POPULATION:
+        raise argparse.ArgumentTypeError(f"is at least {LEAST_POPULATION}: a list of studies is that long")
+    return int(text)
 
 
 def _parser() -> argparse.ArgumentParser:

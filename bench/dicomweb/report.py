@@ -70,7 +70,7 @@ def cell(row: Row) -> str:
     else:
         text = f"{_short(row.median * 1e3)} / {_short(row.late * 1e3)} ms, {_short(row.rate)}/s"
         if row.length > _LARGE_ANSWER:
-            text += f", {row.throughput / 1e6:.0f} MB/s"
+            text += f", {_short(row.throughput / 1e6)} MB/s"
     if row.bad:
         text += f", {row.bad} bad ({', '.join(row.wrong)})"
     return f"{text}, died" if row.died else text
@@ -123,5 +123,5 @@ def _limit(what: str, values: Sequence[int], goal: int) -> list[str]:
 
 
 def _table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *body]
-    return "\n".join(f"| {' | '.join(each)} |" for each in lines)
+    lines = [f"| {' | '.join(each)} |" for each in (head, *body)]
+    return "\n".join([lines[0], "|" + "---|" * len(head), *lines[1:]])

@@ -19,6 +19,8 @@ from bench.dicomweb.client import Address, Answer, Client, Request
 from bench.dicomweb.watch import Watch, alive
 
 MOST = 60.0  # seconds, the bound of a round whatever is asked for
+_DYING = 3.0  # seconds that a server which broke a connection has to end, or to show that it lives
+_LOOK = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +32,14 @@ class Server:
     pids: Callable[[], Sequence[int]] = tuple
     revive: Callable[[], None] | None = None
 
-    def died(self) -> bool:
-        """Tell whether one of its processes has ended."""
-        return not alive(self.pids())
+    def died(self, patience: float) -> bool:
+        """Tell whether one of its processes ends within so many seconds: it closes connections before."""
+        end = time.monotonic() + patience
+        while alive(self.pids()):
+            if time.monotonic() >= end:
+                return False
+            time.sleep(_LOOK)
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +70,7 @@ class Case:
 class Row:
     """What a round came to; times in seconds, sizes in bytes, rates in requests (or instances) a second.
 
-    Without watched processes `cpu` and the memory are 0.
+    Without watched processes `cpu` and the memory are 0. `broken`: some request had no answer at all.
     """
 
     name: str
@@ -81,6 +88,7 @@ class Row:
     shared_peak: int = 0
     bad: int = 0
     wrong: Counter[str] = field(default_factory=Counter)
+    broken: bool = False
     died: bool = False
 
     @property
@@ -111,7 +119,7 @@ def run(
             if before is not None and before.died:
                 continue
             now = one_round(case, server, case.requests(number), seconds)
-            if server.died():
+            if server.died(_DYING if now.broken else 0.0):
                 now.died = True
                 if server.revive is not None:
                     server.revive()
@@ -150,6 +158,7 @@ def one_round(case: Case, server: Server, requests: Sequence[Request], seconds: 
         if wrong := request.wrong(answer):
             row.wrong[wrong] += 1
     row.bad = row.wrong.total()
+    row.broken = any(answer.failure for _, answer in sent)
     times = sorted(answer.seconds for _, answer in sent)
     row.median, row.late = statistics.median(times), times[min(len(times) - 1, int(len(times) * 0.95))]
     row.rate = (len(sent) - row.bad) * case.units / wall

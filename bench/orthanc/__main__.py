@@ -22,7 +22,7 @@ from bench.orthanc.install import HERE, NotInstalled, Release, bring
 from bench.orthanc.server import FAST, Orthanc
 from bench.server import Server as Filmroom
 
-_FOLDER = Path(__file__).parents[2] / "data" / "bench"
+_FOLDER = Path(__file__).parents[2] / ".bench"
 
 
 def main() -> None:
