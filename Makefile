@@ -8,7 +8,7 @@ PYTHON ?= $(shell for each in python3.11 python3.12 python3.13 python3 python; d
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 ARGS ?=
 
-.PHONY: help serve test browser services bench scale test-ceph check docs clean
+.PHONY: help serve test browser services bench bench-orthanc scale test-ceph check docs clean
 
 help:
 	@echo 'make serve      start the archive on this machine, data in ./data'
