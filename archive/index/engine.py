@@ -162,6 +162,13 @@ def _engine(url: str, pool: int, timeout: int) -> Engine:
         sa.event.listen(engine, "connect", _sqlite_connect)
         sa.event.listen(engine, "begin", _sqlite_begin)
         return engine
+    settings = {
+        "jit": "off",
+        # Pages of an index are cached, or on an SSD. By the default of 4 whole tables were read for some names.
+        "random_page_cost": 1.1,
+        "statement_timeout": timeout * 1000,
+        "lock_timeout": timeout * 1000,
+    }
     engine = sa.create_engine(
         url,
         pool_size=pool,
@@ -170,7 +177,7 @@ def _engine(url: str, pool: int, timeout: int) -> Engine:
         isolation_level="READ COMMITTED",
         connect_args={
             "connect_timeout": 5,
-            "options": f"-c jit=off -c statement_timeout={timeout * 1000} -c lock_timeout={timeout * 1000}",
+            "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
             "keepalives_idle": 30,
             "tcp_user_timeout": timeout * 1000,
         },
