@@ -164,7 +164,7 @@ def _engine(url: str, pool: int, timeout: int) -> Engine:
         return engine
     settings = {
         "jit": "off",
-        # Pages of an index are cached, or on an SSD. By the default of 4 whole tables were read for some names.
+        # Pages of an index are cached, or on an SSD. By the default of 4, whole tables were read for names.
         "random_page_cost": 1.1,
         "statement_timeout": timeout * 1000,
         "lock_timeout": timeout * 1000,
