@@ -16,22 +16,23 @@ _LARGE_ANSWER = 100_000  # bytes a request from which MB/s say something
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The rows of a run, one list a case, in the order of the servers; the first server is ours."""
+    """The rows of a run, one list a case, in the order of the servers; the first `ours` of them are ours."""
 
     servers: Sequence[str]
     rows: Sequence[Sequence[Row]]
     population: int
+    ours: int = 1
 
     def verdict(self, rows: Sequence[Row]) -> tuple[str, str, str]:
-        """Return how many times as fast as the best other server ours is, the goal, and whether it is met."""
-        ours, *others = rows
-        best = max(other.speed for other in others)
-        goal = goals.times((ours.name, ours.clients), self.population)
-        times = ours.speed / best if best else float("inf")
-        ratio = _short(times) if best else ""
-        if goal is None:
-            return ratio, "", ""
-        return ratio, f"{goal:g}", "met" if times >= goal and not ours.bad else "missed"
+        """Return how many times as fast ours are as the best of the others, the goal, and whether it is met."""
+        best = max(other.speed for other in rows[self.ours :])
+        goal = goals.times((rows[0].name, rows[0].clients), self.population)
+        ratios, said = [], []
+        for row in rows[: self.ours]:
+            times = row.speed / best if best else float("inf")
+            ratios.append(_short(times) if best else "")
+            said.append("met" if times >= (goal or 0) and not row.bad else "missed")
+        return " / ".join(ratios), f"{goal:g}" if goal else "", " / ".join(said) if goal else ""
 
     def markdown(self) -> str:
         """Return the two tables: times and rates with goals, then CPU and memory."""

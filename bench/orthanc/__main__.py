@@ -19,8 +19,8 @@ from bench.dicomweb.plan import Plan
 from bench.dicomweb.runner import Row, Server, run
 from bench.dicomweb.suite import cases
 from bench.orthanc.install import HERE, NotInstalled, Release, bring
+from bench.orthanc.ours import embedded, with_services
 from bench.orthanc.server import FAST, Orthanc
-from bench.server import Server as Filmroom
 
 _FOLDER = Path(__file__).parents[2] / ".bench"
 
@@ -37,11 +37,11 @@ def main() -> None:
     plan = Plan(rounds=options.rounds, population=options.population)
     found = list(disk.ceilings(options.folder))
     with ExitStack() as stack:
-        ours = stack.enter_context(Filmroom(folder=options.folder, workers=0, embedded_worker="auto"))
-        servers = [ours.measured("Filmroom")]
+        kinds = [embedded, with_services] if options.services else [embedded]
+        servers = [stack.enter_context(kind(options.folder)) for kind in kinds]
         servers += [stack.enter_context(Orthanc(each, options.folder)).server for each in releases]
         rows = _rows(plan, options, servers)
-    comparison = report.Comparison([each.name for each in servers], rows, plan.population)
+    comparison = report.Comparison([each.name for each in servers], rows, plan.population, len(kinds))
     text = f"{_conditions(plan)}\n\n{comparison.markdown()}\n\n{disk.table(found)}"
     print(text)
     if options.markdown:
@@ -92,6 +92,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--root", type=Path, help="where that release is unpacked, or will be")
     parser.add_argument(
         "--folder", type=Path, default=_FOLDER, help="for data: needs 10 GB, emptied at the end"
+    )
+    parser.add_argument(
+        "--services", action="store_true", help="measure a Filmroom on PostgreSQL and S3 as well"
     )
     parser.add_argument("--markdown", type=Path, help="write the tables to this file, between its marks")
     add_options(parser)
