@@ -89,7 +89,7 @@ def search(
     else:
         number = _count(database, plan, _MOST_COUNTED_ALONE)
         return SearchPage([], number, number, None, query.notes)
-    results = to_results(query.level, page.rows)
+    results = to_results(page.rows)
     results = add_extras(database, plan, query, results, found, read_metadata)
     return _finished(plan, page, results, query, principal)
 
@@ -138,7 +138,7 @@ def _statement(plan: Plan, query: Query, page: Sql, ordered: Iterable[Term], tot
     more, columns, tables = details(shown(query), sqlite=plan.sqlite)
     names = ("result_id", *(term.name for term in plan.terms))
     wanted = joined(", ", [*(Sql(f"page.{name}") for name in names), total, columns])
-    order = order_by(ordered, "page")
+    order = order_by(plan.telling(ordered), "page")
     text = sql("WITH page AS ({}) SELECT {} FROM {} ORDER BY {}", page, wanted, tables, order)
     return Composed(text, (*names, "total", *more))
 
@@ -162,7 +162,7 @@ def _rows(plan: Plan, query: Query, ordered: Iterable[Term], parts: list[Segment
         ],
     )
     text = "SELECT * FROM ({}) AS parts ORDER BY {} LIMIT {} OFFSET {}"
-    return sql(text, several, order_by(ordered, "parts"), value(size), value(offset))
+    return sql(text, several, order_by(plan.telling(ordered), "parts"), value(size), value(offset))
 
 
 def _segment(plan: Plan, part: Segment) -> Sql:

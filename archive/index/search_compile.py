@@ -17,7 +17,7 @@ from archive.index.schema import instances, series, studies
 from archive.index.search_attributes import SearchAttribute
 from archive.index.search_chosen import instance_condition
 from archive.index.search_columns import COLUMNS, Context, begins
-from archive.index.search_order import terms
+from archive.index.search_order import fixed, terms
 from archive.index.search_plan import Plan
 from archive.index.sql import Sql, any_of, column, compare, sql
 from archive.model.attributes import BY_TAG
@@ -46,6 +46,7 @@ def compile_query(query: Query, context: Context, chosen: Callable[[], Iterable[
     """
     plan = Plan(query.level, context.organisation, terms(query), sqlite=context.sqlite)
     plan.one_study = query.place.study_uid is not None or any(k.path == (_STUDY_UID,) for k in query.keys)
+    plan.fixed = fixed(query)
     _place(plan, query.place, context)
 
     @cache

@@ -77,6 +77,10 @@ _BELOW = {
     ),
 }
 _ABSENT = "absent"
+_NAMES = {
+    Level.STUDY: (_ABSENT, "value", *(term.name for term in _NEWEST)),
+    Level.SERIES: tuple(term.name for term in _BELOW[Level.SERIES]),
+}
 
 
 def terms(query: Query) -> tuple[Term, ...]:
@@ -90,6 +94,13 @@ def terms(query: Query) -> tuple[Term, ...]:
     newest = _NEWEST[1:] if by_date else _NEWEST
     others = flipped(newest) if by_date or query.order.descending else newest
     return (absent, own, *others, *below)
+
+
+def fixed(query: Query) -> frozenset[str]:
+    """Return the names of the terms that are the same in all results, which are of one study or series."""
+    levels = [level for level in Level if level < query.level]
+    named = zip(levels, (query.place.study_uid, query.place.series_uid), strict=False)
+    return frozenset(name for level, uid in named if uid is not None for name in _NAMES[level])
 
 
 def flipped(ordered: Iterable[Term]) -> tuple[Term, ...]:

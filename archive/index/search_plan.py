@@ -47,6 +47,7 @@ class Plan:
     residual: list[Key] = field(default_factory=list)
     sqlite: bool = False
     one_study: bool = False
+    fixed: frozenset[str] = frozenset()  # terms of the order that are the same in all results
     parts_of_text: bool = False  # what is looked for may be anywhere in a text of the study
 
     def segments(self, ordered: tuple[Term, ...], beside: OrderValues | None) -> list[Segment]:
@@ -61,11 +62,15 @@ class Plan:
 
     def order_by(self, ordered: Iterable[Term]) -> Sql:
         """Return the order by some of the terms over the joined tables."""
-        first, *others = ordered
+        first, *others = self.telling(ordered)
         start = first.column
         if self._finds_few() and not first.numeric:
             start = sql("{} || ''", start)
         return joined(", ", [first.order(start), *(term.order(term.column) for term in others)])
+
+    def telling(self, ordered: Iterable[Term]) -> list[Term]:
+        """Return the terms by which results differ: of a series, not those of its study."""
+        return [term for term in ordered if term.name not in self.fixed]
 
     def _finds_few(self) -> bool:
         """Tell whether SQLite must be kept from reading all studies in order instead of finding the few.

@@ -5,9 +5,10 @@ Nothing is read that the answer to a query does not show: for the instances of a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import orjson
@@ -53,13 +54,13 @@ class Result(NamedTuple):
     series_uid: str | None
     sop_uid: str | None
     kept: tuple[bytes, bytes, bytes]
-    extra: Attributes
     modalities: tuple[str, ...]
     sop_classes: tuple[str, ...]
     study_series: int
     study_instances: int
     series_instances: int
     transfer_syntax_uid: str
+    extra: Attributes
 
     def attributes(self, level: Level) -> Attributes:
         """Return the index's attributes of a level, by tag."""
@@ -120,16 +121,16 @@ def details(shown: Shown, *, sqlite: bool) -> tuple[tuple[str, ...], Sql, Sql]:
         tables.append(sql("LEFT JOIN study_state ON study_state.study_id = {}", study))
     if SERIES_INSTANCES in tags:
         tables.append(Sql("LEFT JOIN series_state ON series_state.series_id = series.id"))
-    attributes = (
-        column(table.c.attributes) if each in levels else Sql("'{}'")
+    columns = {
+        each.name.lower(): column(table.c.attributes)
         for each, table in zip(Level, (studies, series, instances), strict=True)
-    )
-    lists = (
-        sql(_LISTED, concatenated, column(of, "below"), Sql(of.table.name), study) if tag in tags else _NULL
-        for tag, of in _LISTS
-    )
-    others = (number if tag in tags else other for tag, number, other in _NUMBERS)
-    return _NAMES, joined(", ", [*attributes, *lists, *others]), joined(" ", tables)
+        if each in levels
+    }
+    for tag, name, of in _LISTS:
+        if tag in tags:
+            columns[name] = sql(_LISTED, concatenated, column(of, "below"), Sql(of.table.name), study)
+    columns |= {name: number for tag, name, number in _NUMBERS if tag in tags}
+    return tuple(columns), joined(", ", columns.values()), joined(" ", tables)
 
 
 _STUDY_ID = {
@@ -142,40 +143,47 @@ _PAGE = {
     Level.SERIES: Sql("page JOIN series ON series.id = page.result_id"),
     Level.INSTANCE: Sql("page JOIN instances ON instances.id = page.result_id"),
 }
-_NULL = Sql("NULL")
 _LISTED = (
     "(SELECT {0}(listed.value, '\\') FROM (SELECT DISTINCT {1} AS value FROM {2} AS below"
     " WHERE below.study_id = {3} AND {1} <> '') AS listed)"
 )
-_LISTS = ((MODALITIES_IN_STUDY, series.c.modality), (SOP_CLASSES_IN_STUDY, instances.c.sop_class_uid))
+_LISTS = (
+    (MODALITIES_IN_STUDY, "modalities", series.c.modality),
+    (SOP_CLASSES_IN_STUDY, "sop_classes", instances.c.sop_class_uid),
+)
 _NUMBERS = (
-    (STUDY_SERIES, Sql("coalesce(study_state.series, 0)"), Sql("0")),
-    (STUDY_INSTANCES, Sql("coalesce(study_state.instances, 0)"), Sql("0")),
-    (SERIES_INSTANCES, Sql("coalesce(series_state.instances, 0)"), Sql("0")),
-    (TRANSFER_SYNTAX, column(instances.c.transfer_syntax_uid), Sql("''")),
-)
-_NAMES = (
-    *("study", "series", "instance", "modalities", "sop_classes"),
-    *("study_series", "study_instances", "series_instances", "transfer_syntax_uid"),
+    (STUDY_SERIES, "study_series", Sql("coalesce(study_state.series, 0)")),
+    (STUDY_INSTANCES, "study_instances", Sql("coalesce(study_state.instances, 0)")),
+    (SERIES_INSTANCES, "series_instances", Sql("coalesce(series_state.instances, 0)")),
+    (TRANSFER_SYNTAX, "transfer_syntax_uid", column(instances.c.transfer_syntax_uid)),
 )
 
 
-def to_results(level: Level, rows: Iterable[Any]) -> list[Result]:
+def to_results(rows: Sequence[Any]) -> list[Result]:
     """Make records of rows that have the terms of the order and the columns of `details`."""
-    return [
-        Result(
-            row.result_id,
-            row.study_uid,
-            row.series_uid if level >= Level.SERIES else None,
-            row.sop_uid if level is Level.INSTANCE else None,
-            (row.study, row.series, row.instance),
-            {},
-            _split(row.modalities),
-            _split(row.sop_classes),
-            *row[-4:],
-        )
-        for row in rows
-    ]
+    if not rows:
+        return []
+    columns: dict[str, tuple[Any, ...]] = dict(zip(rows[0]._fields, zip(*rows, strict=True), strict=True))
+
+    def of(name: str, otherwise: Any) -> Iterable[Any]:
+        return columns[name] if name in columns else repeat(otherwise)
+
+    kept = zip(*(map(bytes, of(name, b"{}")) for name in ("study", "series", "instance")), strict=False)
+    fields: tuple[Iterable[Any], ...] = (
+        columns["result_id"],
+        columns["study_uid"],
+        of("series_uid", None),
+        of("sop_uid", None),
+        kept,
+        map(_split, of("modalities", None)),
+        map(_split, of("sop_classes", None)),
+        of("study_series", 0),
+        of("study_instances", 0),
+        of("series_instances", 0),
+        of("transfer_syntax_uid", ""),
+        repeat({}),
+    )
+    return [Result(*each) for each in zip(*fields, strict=False)]
 
 
 def _split(text: str | None) -> tuple[str, ...]:

@@ -16,7 +16,6 @@ from archive.index.search_results import (
     MODALITIES_IN_STUDY,
     SERIES_INSTANCES,
     SOP_CLASSES_IN_STUDY,
-    STUDY_INSTANCES,
     STUDY_SERIES,
     TRANSFER_SYNTAX,
     Result,
@@ -30,6 +29,7 @@ from archive.model.query import Query
 
 _CHARACTER_SET, _AVAILABILITY, _RETRIEVE_URL = "00080005", "00080056", "00081190"
 _UIDS = _STUDY_UID, _SERIES_UID, _SOP_UID = ("0020000D", "0020000E", "00080018")
+_SHORT = 8192  # bytes of attributes; answers made of more are not kept
 _LATER: Element = {"vr": "UN"}  # keeps the place of what each result puts in
 
 
@@ -42,67 +42,77 @@ class Answers:
     """
 
     def __init__(self, query: Query, base_url: str) -> None:
-        self._level = query.level
         self._base = base_url.rstrip("/")
-        shows = shown(query)
-        self._computed = shows.computed
-        self._empty = _empty(shows)
-        self._own = _own(shows)
+        self._shows = shown(query)
 
     def json(self, results: Iterable[Result]) -> bytes:
         """Return the answer for some results as a JSON array."""
-        return b"[%b]" % b",".join([orjson.dumps(self.dataset(each)) for each in results])
+        return b"[%b]" % b",".join([self._written(each) for each in results])
 
     def dataset(self, result: Result) -> dict[str, Element]:
         """Return the answer for one result, its tags in ascending order."""
-        answer = self._empty.copy()
-        for level, always, filled in self._own:
-            own = result.attributes(level)
-            for tag in always:
-                if tag in own:
-                    answer[tag] = own[tag]
-            for tag in filled:
-                if "Value" in own.get(tag, _LATER):
-                    answer[tag] = own[tag]
-                else:
-                    del answer[tag]
-        if result.extra:
-            answer |= result.extra
-        self._put_computed(answer, result)
-        self._put_place(answer, result)
-        return dict(sorted(answer.items())) if result.extra else answer
+        return _dataset(self._shows, self._base, result)
 
-    def _put_computed(self, answer: dict[str, Element], result: Result) -> None:
-        for tag in self._computed:
-            if tag == STUDY_SERIES:
-                answer[tag] = _element("IS", result.study_series)
-            elif tag == STUDY_INSTANCES:
-                answer[tag] = _element("IS", result.study_instances)
-            elif tag == SERIES_INSTANCES:
-                answer[tag] = _element("IS", result.series_instances)
-            elif tag == TRANSFER_SYNTAX:
-                answer[tag] = _element("UI", result.transfer_syntax_uid)
-            elif tag == MODALITIES_IN_STUDY:
-                answer[tag] = _element("CS", *result.modalities)
-            elif tag == SOP_CLASSES_IN_STUDY:
-                answer[tag] = _element("UI", *result.sop_classes)
+    def _written(self, result: Result) -> bytes:
+        if result.extra or sum(map(len, result.kept)) > _SHORT:
+            return orjson.dumps(self.dataset(result))
+        return _written(self._shows, self._base, result[:-1])
 
-    def _put_place(self, answer: dict[str, Element], result: Result) -> None:
-        """Put in the UIDs and the address that they make; UIDs need no escapes."""
-        url = f"{self._base}/studies/{result.study_uid}"
-        answer[_STUDY_UID] = _element("UI", result.study_uid)
-        if self._level >= Level.SERIES:
-            url = f"{url}/series/{result.series_uid}"
-            answer[_SERIES_UID] = _element("UI", result.series_uid)
-        if self._level is Level.INSTANCE:
-            url = f"{url}/instances/{result.sop_uid}"
-            answer[_SOP_UID] = _element("UI", result.sop_uid)
-        answer[_RETRIEVE_URL] = _element("UR", url)
+
+@lru_cache(maxsize=2048)
+def _written(shows: Shown, base: str, row: tuple[Any, ...]) -> bytes:
+    """Return an answer as JSON. Lists are asked for again and again, and parsing is most of their cost."""
+    return orjson.dumps(_dataset(shows, base, Result._make((*row, {}))))
+
+
+def _dataset(shows: Shown, base: str, result: Result) -> dict[str, Element]:
+    answer = _empty(shows).copy()
+    for level, always, filled in _own(shows):
+        own = result.attributes(level)
+        for tag in always:
+            if tag in own:
+                answer[tag] = own[tag]
+        for tag in filled:
+            if "Value" in own.get(tag, _LATER):
+                answer[tag] = own[tag]
+            else:
+                del answer[tag]
+    if result.extra:
+        answer |= result.extra
+    for tag in shows.computed:
+        answer[tag] = _computed(tag, result)
+    _put_place(answer, shows.level, base, result)
+    return dict(sorted(answer.items())) if result.extra else answer
+
+
+def _computed(tag: str, result: Result) -> Element:
+    if tag == MODALITIES_IN_STUDY:
+        return _element("CS", *result.modalities)
+    if tag == SOP_CLASSES_IN_STUDY:
+        return _element("UI", *result.sop_classes)
+    if tag == TRANSFER_SYNTAX:
+        return _element("UI", result.transfer_syntax_uid)
+    if tag == SERIES_INSTANCES:
+        return _element("IS", result.series_instances)
+    return _element("IS", result.study_series if tag == STUDY_SERIES else result.study_instances)
+
+
+def _put_place(answer: dict[str, Element], level: Level, base: str, result: Result) -> None:
+    """Put in the UIDs and the address that they make; UIDs need no escapes."""
+    url = f"{base}/studies/{result.study_uid}"
+    answer[_STUDY_UID] = _element("UI", result.study_uid)
+    if level >= Level.SERIES:
+        url = f"{url}/series/{result.series_uid}"
+        answer[_SERIES_UID] = _element("UI", result.series_uid)
+    if level is Level.INSTANCE:
+        url = f"{url}/instances/{result.sop_uid}"
+        answer[_SOP_UID] = _element("UI", result.sop_uid)
+    answer[_RETRIEVE_URL] = _element("UR", url)
 
 
 @lru_cache(maxsize=256)
 def _empty(shows: Shown) -> dict[str, Element]:
-    """Return the answer for a result of which nothing is known, its tags in ascending order. Not to change."""
+    """Return the answer for a result of which nothing is known, its tags in order. Not to be changed."""
     later = [*_UIDS[: shows.level], *shows.computed, *(each.tag for each in shows.filled), _RETRIEVE_URL]
     empty: dict[str, Element] = {each.tag: {"vr": each.vr} for each in shows.always}
     empty |= dict.fromkeys(later, _LATER)
