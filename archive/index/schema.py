@@ -50,11 +50,14 @@ TRIGRAMS = {"gin_pending_list_limit": 256}
 """kB of entries that wait to be sorted into an index of trigrams: every search reads through them, and the
 store that finds the list full sorts them in. It is 4 MB by default."""
 
-STUDY_TEXTS = (
+STUDY_NAMES = (
     "patient_name",
     "patient_name_ideographic",
     "patient_name_phonetic",
     "patient_name_words",
+)
+STUDY_TEXTS = (
+    *STUDY_NAMES,
     "patient_id",
     "accession_number",
     "study_description",
@@ -103,12 +106,14 @@ studies = sa.Table(
     sa.Column("attributes", Bytes, nullable=False),  # DICOM JSON of the study level, UTF-8
     sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
     sa.UniqueConstraint("organisation_id", "study_uid"),
+    # What many studies match is looked for in the order of results, and the index has all that takes.
     sa.Index(
         "ix_studies_newest",
         "organisation_id",
         sa.desc("study_date"),
         sa.desc("study_time"),
         "study_uid",
+        postgresql_include=("id", *STUDY_NAMES, "patient_id", "accession_number"),
     ),
     # To match on, and to sort by: the newest come first among equal ones.
     *(

@@ -82,7 +82,12 @@ def _studies() -> None:
         sqlite_autoincrement=True,
     )
     newest: list[Any] = [sa.desc("study_date"), sa.desc("study_time"), "study_uid"]
-    op.create_index("ix_studies_newest", "studies", ["organisation_id", *newest])
+    op.create_index(
+        "ix_studies_newest",
+        "studies",
+        ["organisation_id", *newest],
+        postgresql_include=("id", *STUDY_NAMES, "patient_id", "accession_number"),
+    )
     for column in ("patient_name_order", "patient_id", "accession_number", "study_description"):
         op.create_index(f"ix_studies_{column}", "studies", ["organisation_id", column, *newest])
     op.create_index("ix_studies_patient_name", "studies", ["organisation_id", "patient_name"])
@@ -162,11 +167,14 @@ def _series() -> None:
     )
 
 
-STUDY_TEXTS = (
+STUDY_NAMES = (
     "patient_name",
     "patient_name_ideographic",
     "patient_name_phonetic",
     "patient_name_words",
+)
+STUDY_TEXTS = (
+    *STUDY_NAMES,
     "patient_id",
     "accession_number",
     "study_description",
