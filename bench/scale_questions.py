@@ -47,7 +47,8 @@ class Questions:
         yield self._case(f"viewer's list of {_VIEWER} with counts", self._viewer)
         yield self._case("series of a study", self._series)
         yield self._case(f"instances of a series of {LONG_SERIES}", self._instances)
-        yield self._case("any attribute (KVP) of a patient's instances", self._any_attribute)
+        yield self._case("any attribute (KVP), of an accession number", self._any_attribute_of_study)
+        yield self._case("any attribute (KVP), of a patient", self._any_attribute_of_patient)
         yield self._case(f"metadata of a series of {LONG_SERIES}, gzip", self._metadata)
 
     def _case(self, name: str, make: Callable[[Study], Request]) -> Case:
@@ -93,7 +94,12 @@ class Questions:
     def _metadata(self, study: Study) -> Request:
         return Request(f"{_long(study)}/metadata", _number(LONG_SERIES), headers={"Accept-Encoding": "gzip"})
 
-    def _any_attribute(self, study: Study) -> Request:
+    def _any_attribute_of_study(self, study: Study) -> Request:
+        number = study.accession_number or "RIS00000001"
+        query = f"AccessionNumber={number}&KVP=120&limit={PAGE}"
+        return _get(f"/instances?{query}", _nothing_but("00080050", number))
+
+    def _any_attribute_of_patient(self, study: Study) -> Request:
         query = f"PatientID={study.patient.id}&KVP=120&limit={PAGE}"
         return _get(f"/instances?{query}", _nothing_but("00100020", study.patient.id))
 
