@@ -2,8 +2,8 @@
 
 Owns the order of the transformations and the one inversion: MONOCHROME1, or a Presentation LUT Shape INVERSE,
 turns the result of the VOI transformation over, exactly once (C.7.6.3.1.2). Cells of 8 and 16 bits go through
-one table of all their values, junk bits included: 512 x 512 of 16 bits take about 0.6 ms, half of them the
-look-up. Wider integers and floats are computed a block of rows at a time.
+one table of the values that there are, junk bits included: 512 x 512 of 12 bits take about 0.25 ms, most of
+them the look-up. Wider integers and floats are computed a block of rows at a time.
 """
 
 from __future__ import annotations
@@ -65,13 +65,25 @@ def draw_grey(cells: Array, recipe: Recipe) -> NDArray[np.uint8]:
     """Return the levels of cells, of which bits that hold no value are ignored."""
     bits = recipe.bits
     if bits is not None and cells.itemsize <= 2 and cells.size >= 1 << (8 * cells.itemsize):
-        table = recipe.levels(bits.values(_all_cells(cells)))
-        return np.take(table, cells)
+        return np.take(_table(cells, recipe, bits), cells)
     levels = np.empty(cells.shape, dtype=np.uint8)
     for rows in _blocks(cells):
         values = cells[rows] if bits is None else bits.values(cells[rows])
         levels[rows] = recipe.levels(values)
     return levels
+
+
+def _table(cells: Array, recipe: Recipe, bits: Bits) -> NDArray[np.uint8]:
+    """Return the level of each cell that there is, at its place among all that there might be.
+
+    Cells lie around 0, where negative ones are large numbers: a slice of 12 bits has a sixteenth of all.
+    """
+    table = np.zeros(1 << (8 * cells.itemsize), dtype=np.uint8)
+    signed = cells.view(f"i{cells.itemsize}")
+    least, most = int(signed.min()), int(signed.max())
+    used = np.arange(least, most + 1).astype(signed.dtype)
+    table[used] = recipe.levels(bits.values(used.view(cells.dtype)))
+    return table
 
 
 @dataclass(frozen=True, slots=True)
