@@ -17,6 +17,7 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.config import KNOWN_SETTINGS
 from gunicorn.glogging import Logger
 
+from archive.cli.http_body import read_in_place
 from archive.log import JsonFormatter
 from archive.settings import Settings
 
@@ -87,6 +88,7 @@ def _client_timeout(seconds: int) -> Any:
     def pre_request(_worker: Any, req: Any) -> None:
         # Holds for every read and write of this request; gunicorn sets the socket back when it is done.
         req.unreader.sock.settimeout(seconds)
+        read_in_place(req)
 
     return pre_request
 

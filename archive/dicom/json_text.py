@@ -55,6 +55,19 @@ class JsonText:
                     yield from self._read(*chunk)
         yield b"}" if members else b"{}"
 
+    def blocks(self) -> Iterator[bytes]:
+        """Give the same in pieces that are not short, but for the last."""
+        held: list[bytes] = []
+        size = 0
+        for chunk in self.chunks():
+            held.append(chunk)
+            size += len(chunk)
+            if size >= _BLOCK:
+                yield b"".join(held)
+                held, size = [], 0
+        if held:
+            yield b"".join(held)
+
     def close(self) -> None:
         """Give back the file."""
         if self._file is not None:

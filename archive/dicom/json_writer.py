@@ -56,14 +56,30 @@ def _head(tag: int, vr: str) -> bytes:
     return head
 
 
+_Members = dict[tuple[int, str, bytes, bool], bytes]
+_written: dict[Encodings, _Members] = {}
+"""Members as they were written before, by tag, VR, value and byte order: slices of a series differ in few.
+
+For each repertoire, of short values of which there was nothing to say.
+"""
+_MOST_REPERTOIRES, _MOST_MEMBERS, _LONGEST_VALUE = 16, 4096, 64
+
+
+def _written_in(encodings: Encodings) -> _Members:
+    if len(_written) > _MOST_REPERTOIRES:
+        _written.clear()
+    return _written.setdefault(encodings, {})
+
+
 class _DataSet:
     """An item that is open: its members, and the repertoire that holds in it."""
 
-    __slots__ = ("encodings", "members", "ordered", "path")
+    __slots__ = ("encodings", "members", "ordered", "path", "written")
 
     def __init__(self, path: str, encodings: Encodings) -> None:
         self.path = path
         self.encodings = encodings
+        self.written = _written_in(encodings)
         self.members: list[tuple[int, bytes]] = []
         self.ordered = True
 
@@ -92,6 +108,7 @@ class JsonWriter:
         self._walk = events
         self._threshold = bulk_threshold
         self._tag = 0
+        self._noted = False
         self._indexed: list[bytes] = []
         self.found = Found(JsonText())
 
@@ -106,7 +123,7 @@ class JsonWriter:
 
     def _go_through(self) -> None:
         data_sets, sequences = [_DataSet("", ())], list[_Sequence]()
-        data_set, note = data_sets[0], self._note
+        data_set = data_sets[0]
         threshold, member, special = self._threshold, self.found.text.member, _SPECIAL
         for event in self._walk:
             kind, tag, vr, _, length, value, big = event
@@ -121,9 +138,7 @@ class JsonWriter:
                 ):
                     self._special(data_set, event)
                     continue
-                self._tag = tag
-                content = WRITERS[vr](vr, value, data_set.encodings, big, note) if value else b""
-                text = (_heads.get(event[1:3]) or _head(tag, vr)) + content + b"}"
+                text = data_set.written.get((tag, vr, value, big)) or self._text(data_set, event, value)
                 if data_set.path:
                     self._member(data_set, tag, text)
                     continue
@@ -136,6 +151,19 @@ class JsonWriter:
             else:
                 self._nested(data_sets, sequences, event)
                 data_set = data_sets[-1]
+
+    def _text(self, data_set: _DataSet, event: walk.Event, value: bytes) -> bytes:
+        """Write a member, and keep it for the next instance."""
+        _, tag, vr, _, _, _, big = event
+        self._tag = tag
+        self._noted = False
+        content = WRITERS[vr](vr, value, data_set.encodings, big, self._note) if value else b""
+        text = (_heads.get((tag, vr)) or _head(tag, vr)) + content + b"}"
+        if len(value) <= _LONGEST_VALUE and not self._noted:
+            if len(data_set.written) >= _MOST_MEMBERS:
+                data_set.written.clear()
+            data_set.written[tag, vr, value, big] = text
+        return text
 
     def _nested(self, data_sets: list[_DataSet], sequences: list[_Sequence], event: walk.Event) -> None:
         """Take what is no plain element: sequences and items, opened and closed, and encapsulated pixels."""
@@ -155,6 +183,7 @@ class JsonWriter:
             self._encapsulated(data_sets[-1], event)
 
     def _note(self, text: str) -> None:
+        self._noted = True
         sentence = f"{self._tag:08X} {text}"
         if len(self.found.notes) < 100 and sentence not in self.found.notes:
             self.found.notes.append(sentence)
@@ -171,6 +200,7 @@ class JsonWriter:
             self.found.offset_tables[tag] = (start, length)
         if tag == _CHARSET:
             data_set.encodings = encodings_of(value or b"")
+            data_set.written = _written_in(data_set.encodings)
         if value is not None and inline and tag not in PIXEL_TAGS:
             self._tag = tag
             content = value_json(vr, value, data_set.encodings, big, self._note)

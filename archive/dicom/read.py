@@ -150,15 +150,14 @@ def _packed(found: Found, identity: Identity) -> bytes:
         f"/studies/{identity.study_uid}/series/{identity.series_uid}"
         f"/instances/{identity.sop_uid}/bulkdata/".encode()
     )
-    with SegmentWriter() as writer:
-        for chunk in found.text.chunks():
-            first, *others = chunk.split(BULK)
-            writer.write(first)
-            for other in others:
-                writer.cut()
-                writer.write(address)
-                writer.write(other)
-        return writer.finish()
+    writer = SegmentWriter()
+    for block in found.text.blocks():
+        first, *others = block.split(BULK)
+        writer.write(first)
+        for other in others:
+            writer.cut()
+            writer.write(address + other)
+    return writer.finish()
 
 
 def _pixels(found: Found, transfer_syntax_uid: str) -> Pixels | None:

@@ -9,7 +9,6 @@ pieces, with stored blocks between them, are one gzip member (RFC 1951, RFC 1952
 from __future__ import annotations
 
 import struct
-import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
 from json import dumps
@@ -18,7 +17,6 @@ from typing import Any
 from archive.dicom.crc32 import combine
 
 _PIECE = struct.Struct("<LLQ")  # compressed length, CRC-32, plain length
-_SPOOL = 2**20
 _CHUNK = 65_536
 _SLICE = 16_384  # of compressed bytes, for what is left of them is copied
 _GZIP_HEAD = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
@@ -26,28 +24,20 @@ _FINAL_BLOCK = b"\x03\0"  # an empty block with fixed codes, marked as the last
 
 
 class SegmentWriter:
-    """Packs one text; holds a fixed amount of memory while it is written. Use as a context manager."""
+    """Packs one text, of which it holds the packed form only."""
 
     def __init__(self) -> None:
         self._crc = self._length = self._start = 0
-        self._out = tempfile.SpooledTemporaryFile(max_size=_SPOOL)  # noqa: SIM115 closed by close()
+        self._out = bytearray()
+        # One for all pieces: after a full flush it refers to nothing before, and a new one would cost more.
+        self._compressor = zlib.compressobj(level=6, wbits=-15)
         self._begin()
 
-    def __enter__(self) -> SegmentWriter:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Give back the temporary file."""
-        self._out.close()
-
     def write(self, text: bytes) -> None:
-        """Add UTF-8 text."""
+        """Add UTF-8 text; each call costs more than a hundred bytes do."""
         self._crc = zlib.crc32(text, self._crc)
         self._length += len(text)
-        self._out.write(self._compressor.compress(text))
+        self._out += self._compressor.compress(text)
 
     def cut(self) -> None:
         """Say that the base of a BulkDataURI stands here."""
@@ -57,22 +47,18 @@ class SegmentWriter:
     def finish(self) -> bytes:
         """End the text and return it packed."""
         self._end()
-        self._out.seek(0)
-        return self._out.read()
+        return bytes(self._out)
 
     def _begin(self) -> None:
-        self._start = self._out.tell()
-        self._out.write(bytes(_PIECE.size))
-        self._compressor = zlib.compressobj(level=6, wbits=-15)
+        self._start = len(self._out)
+        self._out += bytes(_PIECE.size)
         self._crc = 0
         self._length = 0
 
     def _end(self) -> None:
-        self._out.write(self._compressor.flush(zlib.Z_FULL_FLUSH))
-        end = self._out.tell()
-        self._out.seek(self._start)
-        self._out.write(_PIECE.pack(end - self._start - _PIECE.size, self._crc, self._length))
-        self._out.seek(end)
+        self._out += self._compressor.flush(zlib.Z_FULL_FLUSH)
+        packed = len(self._out) - self._start - _PIECE.size
+        _PIECE.pack_into(self._out, self._start, packed, self._crc, self._length)
 
 
 def join_gzip(packed: Iterable[bytes], base: bytes) -> Iterator[bytes]:

@@ -81,9 +81,10 @@ class MultipartParser:
         self._state = _State.PREAMBLE
         self._rest = b"\n"  # as if a line ended before the body, so that a first delimiter needs none
 
-    def feed(self, chunk: bytes) -> Iterator[Event]:
+    def feed(self, chunk: bytes | memoryview) -> Iterator[Event]:
         """Yield the events that a chunk completes; iterate to the end before the next chunk is fed.
 
+        The chunk is copied, once, so that its memory may be used again.
         Raise InvalidRequest for a body that cannot be read, TooLarge when a limit is passed.
         """
         buffer = self._rest + chunk if self._rest else bytes(chunk)

@@ -19,7 +19,7 @@ from sqlalchemy import exc
 from sqlalchemy.engine import Connection, Engine
 
 from archive.errors import CommitUnknown, FilmroomError, Unavailable
-from archive.index.prepared import Prepared, forget, wrapped
+from archive.index.prepared import Prepared, driver_error, forget, wrapped
 from archive.index.sql import Composed
 
 T = TypeVar("T")
@@ -216,4 +216,8 @@ def _sqlite_connect(connection: Any, _record: Any) -> None:
 def _sqlite_begin(connection: Connection) -> None:
     """Begin as a writer, because turning from reader to writer in the middle fails at once (SQLITE_BUSY)."""
     immediate = connection.get_execution_options().get("filmroom_write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+    driver: Any = connection.connection.driver_connection
+    try:
+        driver.execute("BEGIN IMMEDIATE" if immediate else "BEGIN")
+    except connection.dialect.loaded_dbapi.Error as error:
+        raise driver_error(connection, error) from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import asdict
 from typing import Any
 
 import orjson
@@ -59,7 +58,7 @@ def to_instance(row: Any) -> StoredInstance:
 
 def pack_pixels(pixels: Pixels | None) -> bytes | None:
     """Return the column `instances.pixels`."""
-    return None if pixels is None else orjson.dumps(asdict(pixels))
+    return None if pixels is None else orjson.dumps(pixels)
 
 
 def pack_bulk_values(values: tuple[BulkValue, ...]) -> bytes:

@@ -41,17 +41,22 @@ class SearchAttribute:
     ready: bool
 
 
+_WAIT_FOR_ADDING = Prepared(
+    sa.select(sa.func.pg_advisory_xact_lock_shared(sa.text(str(_LOCK))).label("waited"))
+)
+_ALL = Prepared(sa.select(search_attributes).order_by(search_attributes.c.id))
+
+
 def paths(connection: Connection) -> tuple[SearchAttribute, ...]:
     """Return the attributes whose values a new instance needs; for use in the transaction that stores it."""
     if connection.dialect.name == "postgresql":
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock_shared(_LOCK)))
+        _WAIT_FOR_ADDING.run(connection)
     return known(connection)
 
 
 def known(connection: Connection) -> tuple[SearchAttribute, ...]:
     """Return all attributes, in the order in which they were added."""
-    rows = connection.execute(sa.select(search_attributes).order_by(search_attributes.c.id))
-    return tuple(map(_attribute, rows))
+    return tuple(map(_attribute, _ALL.run(connection)))
 
 
 _READY = Prepared(sa.select(search_attributes).where(search_attributes.c.ready))

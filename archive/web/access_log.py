@@ -210,6 +210,15 @@ class _CountedInput:
     def read(self, size: int | None = -1) -> bytes:
         return self._counted(self._stream.read if size is None else lambda: self._stream.read(size))
 
+    def readinto(self, buffer: memoryview) -> int:
+        """Read into memory, by the server itself where it can."""
+        inner = getattr(self._stream, "readinto", None)
+        if inner is not None:
+            return self._counted_size(lambda: int(inner(buffer)))
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
     def readline(self, size: int | None = -1) -> bytes:
         return self._counted(self._stream.readline if size is None else lambda: self._stream.readline(size))
 
@@ -218,15 +227,26 @@ class _CountedInput:
             yield line
 
     def _counted(self, read: Callable[[], bytes]) -> bytes:
-        try:
+        data = b""
+
+        def size() -> int:
+            nonlocal data
             data = read()
+            return len(data)
+
+        self._counted_size(size)
+        return data
+
+    def _counted_size(self, read: Callable[[], int]) -> int:
+        try:
+            size = read()
         except Exception:  # whatever it is called, the body ended before its end
             self._exchange.outcome = "client gone"
             raise
-        self._exchange.bytes_in += len(data)
-        if not data and (self._exchange.declared or 0) > self._exchange.bytes_in:
+        self._exchange.bytes_in += size
+        if not size and (self._exchange.declared or 0) > self._exchange.bytes_in:
             self._exchange.outcome = "client gone"
-        return data
+        return size
 
 
 class _CountedBody:

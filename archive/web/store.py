@@ -7,6 +7,7 @@ one has arrived. archive/services/store.py makes it durable; the answer is sent 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from flask import Response, request
 
@@ -23,8 +24,8 @@ from archive.services.staging import Staged
 from archive.services.store_session import StoreSession
 from archive.web.access_log import note, request_id
 from archive.web.context import accept, base_url, place, principal, services
+from archive.web.request_body import body_chunks
 from archive.web.store_metadata import take_separate_parts
-from archive.web.streams import body_chunks
 
 _LONGEST_HEADER = 1024  # bytes of X-Already-Stored; beyond it is left out
 
@@ -49,14 +50,14 @@ def store(**_: str) -> Response:
     return _answer(outcomes, offer.media_type)
 
 
-def _events(body: StoreBody, chunks: Iterable[bytes]) -> Iterator[PartBegin | Data | PartEnd]:
+def _events(body: StoreBody, chunks: Iterable[memoryview]) -> Iterator[PartBegin | Data | PartEnd]:
     parser = MultipartParser(body.boundary, max_parts=services().settings.max_parts)
     for chunk in chunks:
         yield from parser.feed(chunk)
     parser.close()
 
 
-def _take_single(session: StoreSession, chunks: Iterable[bytes]) -> None:
+def _take_single(session: StoreSession, chunks: Iterable[memoryview]) -> None:
     staged = session.stage()
     try:
         for chunk in chunks:
@@ -92,7 +93,11 @@ def _take_parts(session: StoreSession, events: Iterable[PartBegin | Data | PartE
 
 def _is_dicom(part: PartBegin) -> bool:
     """Tell whether a part claims to be DICOM; one that claims nothing is looked at."""
-    value = part.headers.get("content-type")
+    return _is_dicom_type(part.headers.get("content-type", ""))
+
+
+@lru_cache(maxsize=64)
+def _is_dicom_type(value: str) -> bool:
     if not value:
         return True
     try:

@@ -13,8 +13,8 @@ from archive.dicomweb.media_types import JSON, OCTET_STREAM, XML
 from archive.dicomweb.multipart import Data, Event, PartBegin, PartEnd
 from archive.dicomweb.store import BodyKind
 from archive.errors import InvalidRequest
-from archive.services.store_session import StoreSession
 from archive.services.store_metadata import SeparateParts
+from archive.services.store_session import StoreSession
 
 
 def take_separate_parts(session: StoreSession, kind: BodyKind, events: Iterable[Event], base: str) -> None:

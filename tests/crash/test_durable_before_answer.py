@@ -23,7 +23,8 @@ def _traced(settings: Settings, folder: Path) -> list[tuple[str, str]]:
     trace = folder / "trace"
     server = Filmroom(settings, folder, workers=1, threads=1)
     calls = (
-        "fsync,fdatasync,sync_file_range,link,linkat,rename,renameat,renameat2,sendto,recvfrom,write,writev"
+        "fsync,fdatasync,sync_file_range,link,linkat,rename,renameat,renameat2,"
+        "sendto,sendmsg,recvfrom,write,writev"
     )
     server.process.command = [
         *("strace", "-f", "-y", "-s", "200", "-e", f"trace={calls}", "-o", str(trace)),
@@ -59,7 +60,17 @@ def test_everything_is_synced_before_the_answer(tmp_path: Path) -> None:
     calls = _traced(settings, tmp_path)
     synced = _first(calls, "fsync|fdatasync", r"objects/\.tmp~/")
     named = _first(calls, "link|linkat|rename|renameat|renameat2", r"\.dcm")
-    folder = named + _first(calls[named:], "fsync|fdatasync", rf"/{builders.uid('instance', 1)}>")
+    names = {name: builders.uid(name, 1) for name in ("instance", "series", "study")}
+    folders = [
+        named + _first(calls[named:], "fsync|fdatasync", rf"/{names[each]}>")
+        for each in ("instance", "series")
+    ]
+    # Those above were made before the object was named, each flushed into the one above it.
+    above = [
+        _first(calls, "fsync|fdatasync", rf"{path}>")
+        for path in ("/objects", "/default", f"/{names['study']}")
+    ]
     database = _first(calls, "fsync|fdatasync", r"filmroom\.db")
     answer = len(calls) - 1
-    assert synced < named < folder < database < answer
+    assert synced < named < min(folders) <= max(folders) < database < answer
+    assert max(above) < named

@@ -430,3 +430,18 @@ def test_readers_share_a_source() -> None:
     for thread in threads:
         thread.join()
     assert len(set(texts)) == 1
+
+
+def test_what_was_written_before_is_told_of_again() -> None:
+    """Members are kept from one instance to the next; warnings and repertoires are each instance's own."""
+    wrong = b.instance(StudyDate="20240231x", ImageComments="M\xb1ller", SpecificCharacterSet="ISO_IR 100")
+    for _ in range(3):
+        assert any("00080020" in warning for warning in read(wrong).warnings)
+        assert metadata(wrong)["00204000"]["Value"] == ["M\xb1ller"]
+    other = wrong.replace(b"ISO_IR 100", b"ISO_IR 101")
+    assert metadata(other)["00204000"]["Value"] == [b"M\xb1ller".decode("iso8859-2")]
+    nested = b.instance(
+        StudyDate="20240231x",
+        RequestAttributesSequence=[Dataset(), Dataset()],
+    )
+    assert [read(nested).warnings for _ in range(2)] == [read(nested).warnings] * 2

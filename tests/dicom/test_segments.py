@@ -17,13 +17,13 @@ from archive.dicom import crc32, segments
 
 def pack(parts: list[bytes]) -> bytes:
     """Pack a text that is cut between the parts."""
-    with segments.SegmentWriter() as writer:
-        for number, part in enumerate(parts):
-            if number:
-                writer.cut()
-            writer.write(part[: len(part) // 2])
-            writer.write(part[len(part) // 2 :])
-        return writer.finish()
+    writer = segments.SegmentWriter()
+    for number, part in enumerate(parts):
+        if number:
+            writer.cut()
+        writer.write(part[: len(part) // 2])
+        writer.write(part[len(part) // 2 :])
+    return writer.finish()
 
 
 TEXT = st.text(max_size=300).map(

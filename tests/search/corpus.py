@@ -115,9 +115,9 @@ def uids(page: SearchPage) -> list[str]:
 
 def pack(each: Json) -> bytes:
     """Return DICOM JSON as the index keeps it."""
-    with SegmentWriter() as writer:
-        writer.write(orjson.dumps(each))
-        return writer.finish()
+    writer = SegmentWriter()
+    writer.write(orjson.dumps(each))
+    return writer.finish()
 
 
 def _no_object(_key: str) -> bytes:
