@@ -53,19 +53,18 @@ def _search(level: Level) -> Response:
     note(results=len(page.results))
     answers = Answers(query, base_url())
     body = answers.json(page.results)
-    if offer.media_type == XML:
-        parts = (Part(XML, (dataset_to_xml(answers.dataset(each)),)) for each in page.results)
-        response = multipart_response(XML, parts)
-        zipped = False
-    else:
-        zipped = accepts_gzip() and len(body) > _ZIP_FROM
-        sent = gzip.compress(body, 1, mtime=0) if zipped else body
-        response = single_response(JSON, (sent,), len(sent))
+    zipped = offer.media_type == JSON and accepts_gzip() and len(body) > _ZIP_FROM
     etag = etag_of(sha256(body).hexdigest(), offer.media_type, "gzip" if zipped else "")
     if not_modified(etag):
         response = Response(status=304)
-    elif zipped:
-        response.headers["Content-Encoding"] = "gzip"
+    elif offer.media_type == XML:
+        parts = (Part(XML, (dataset_to_xml(answers.dataset(each)),)) for each in page.results)
+        response = multipart_response(XML, parts)
+    else:
+        sent = gzip.compress(body, 1, mtime=0) if zipped else body
+        response = single_response(JSON, (sent,), len(sent))
+        if zipped:
+            response.headers["Content-Encoding"] = "gzip"
     _describe(response, page)
     return validated(response, etag)
 
