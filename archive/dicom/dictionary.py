@@ -35,7 +35,6 @@ def _table(name: str) -> ModuleType:
 _public = _table("_dicom_dict")
 _ENTRIES: Mapping[int, Entry] = _public.DicomDictionary
 _REPEATING: Mapping[str, Entry] = _public.RepeatersDictionary
-_PRIVATE_ENTRIES: Mapping[str, Mapping[str, tuple[str, ...]]] = _table("_private_dict").private_dictionaries
 
 _CHOICES = {
     "OB or OW": "OW",  # PS3.5 A.1: OW in Implicit VR
@@ -64,22 +63,6 @@ def _repeaters() -> dict[tuple[int, int], str]:
 
 
 _REPEATERS = _repeaters()
-_PRIVATE_TAG = re.compile(r"[0-9A-Fa-f]{4}xx[0-9A-Fa-f]{2}")
-
-
-def _private() -> dict[str, dict[tuple[int, int], str]]:
-    """Make creator → (group, low byte of the element) → VR."""
-    return {
-        creator: {
-            (int(mask[:4], 16), int(mask[6:], 16)): _flat(entry[0])
-            for mask, entry in entries.items()
-            if _PRIVATE_TAG.fullmatch(mask)
-        }
-        for creator, entries in _PRIVATE_ENTRIES.items()
-    }
-
-
-_PRIVATE = _private()
 
 
 def public_vr(tag: int) -> str | None:
@@ -92,6 +75,13 @@ def public_vr(tag: int) -> str | None:
     return _REPEATERS.get((tag >> 16 & 0xFF00, tag & 0xFFFF))
 
 
+@cache
+def _private() -> Mapping[str, Mapping[str, tuple[str, ...]]]:
+    """Read the table of private attributes when it is first asked for: files with VRs need none."""
+    table: Mapping[str, Mapping[str, tuple[str, ...]]] = _table("_private_dict").private_dictionaries
+    return table
+
+
 def private_vr(tag: int, creator: str | None) -> str | None:
     """Return the VR of a private tag under its creator; LO for a creator itself (PS3.5 7.8.1)."""
     element = tag & 0xFFFF
@@ -99,8 +89,8 @@ def private_vr(tag: int, creator: str | None) -> str | None:
         return "LO"
     if not element:
         return "UL"
-    entries = _PRIVATE.get(creator) if creator else None
-    return entries.get((tag >> 16, element & 0xFF)) if entries else None
+    entry = _private().get(creator, {}).get(f"{tag >> 16:04X}xx{element & 0xFF:02X}") if creator else None
+    return _flat(entry[0]) if entry else None
 
 
 TAG_OF_KEYWORD: Mapping[str, int] = {entry[4]: tag for tag, entry in _ENTRIES.items()}
@@ -129,7 +119,7 @@ def keyword_of_tag(tag: int) -> str:
 def private_name(tag: int, creator: str) -> str:
     """Return the name of a private attribute under its creator, "" where it is not known."""
     group, element = f"{tag >> 16:04X}", f"{tag & 0xFFFF:04X}"
-    entries = _PRIVATE_ENTRIES.get(creator, {})
+    entries = _private().get(creator, {})
     masks = (group + element, f"{group}xx{element[2:]}", f"{group[:2]}xxxx{element[2:]}")
     return next((entries[mask][2] for mask in masks if mask in entries), "")
 
