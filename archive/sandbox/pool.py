@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
@@ -31,6 +32,7 @@ _TASKS = "archive.sandbox.tasks"
 _LOOK = 64  # tasks between two looks at how much memory a child keeps
 _KEEP = 2**29  # bytes that a child may keep without being replaced
 _AHEAD = 2**26  # bytes of answers that wait for the one before them
+_PATIENCE = 0.5  # seconds that a task waits for a child at work before another is started
 _LARGE = 2**24  # bytes from which on what a task needs is read only when its turn has come
 _ERRORS = {
     each.__name__: each
@@ -86,6 +88,10 @@ class Sandbox:
                 self._children.drop(child)
                 raise
             return self._answer(child, header, made, _subject(task, options))
+
+    def warm(self) -> None:
+        """Start a child beside what this process does, and have it import what pictures are made with."""
+        self._threads.submit(self.run, "warm", {})
 
     def each(self, works: Iterable[Callable[[], T]], most: int | None = None) -> Generator[T]:
         """Give what each piece of work gives, in order; the next are done while one is used.
@@ -188,21 +194,28 @@ class _Children:
         self._starting = 0
 
     def take(self) -> Child:
-        """Return a child that lives, to be given back or dropped; wait where all are at work."""
+        """Return a child that lives, to be given back or dropped; wait where all are at work.
+
+        Nearly all tasks are shorter than a child takes to start, and each is 40 MB of memory: another one is
+        started only where those at work do not come back soon.
+        """
+        since = time.monotonic()
         with self._changed:
             while True:
                 if self.closed:
                     raise Unavailable("the archive is being stopped")
+                count = len(self._all) + self._starting
+                left = since + _PATIENCE - time.monotonic()
                 if self._idle:
                     child = self._idle.pop()
                     if child.alive():
                         return child
                     child.end()
                     self._all.discard(child)
-                elif len(self._all) + self._starting < self._most:
+                elif count < self._most and (not count or left <= 0):
                     break
                 else:
-                    self._changed.wait()
+                    self._changed.wait(left if count < self._most else None)
             self._starting += 1
         return self._start()
 

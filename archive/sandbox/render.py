@@ -39,6 +39,11 @@ def render(options: dict[str, Any], blobs: list[bytes]) -> Answer:
     return answer_of(render_frame(native, rendering, presentation))
 
 
+def warm(_options: dict[str, Any], _blobs: list[bytes]) -> Answer:
+    """Do nothing: the child has imported what pictures are made with."""
+    return {}, []
+
+
 def rendering_of(fields: Mapping[str, Any]) -> Rendering:
     """Return the Rendering whose fields, by dataclasses.asdict, have been through JSON."""
     nested = {"viewport": Viewport, "region": Region, "window": Window}

@@ -30,6 +30,7 @@ TASKS: Mapping[str, Task] = MappingProxyType(
     {
         "decode": _of("transcode", "decode"),
         "transcode": _of("transcode", "transcode"),
+        "warm": _of("render", "warm"),
         "render": _of("render", "render"),
         "render_video": _of("moving", "render_video"),
         "animate": _of("moving", "animate"),
