@@ -18,10 +18,12 @@ from gunicorn.config import KNOWN_SETTINGS
 from gunicorn.glogging import Logger
 
 from archive.cli.http_body import read_in_place
+from archive.cli.malloc import share_arenas
 from archive.log import JsonFormatter
 from archive.settings import Settings
 
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+_SERVICES = "filmroom"  # EXTENSION of archive/web/context.py, which the main process is not to load
 
 
 def gunicorn_options(settings: Settings) -> dict[str, Any]:
@@ -49,6 +51,8 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
         "loglevel": settings.log_level,
         "logger_class": ServerLog,
         "control_socket_disable": True,
+        "post_fork": _share_arenas,
+        "post_worker_init": _warm,
         "pre_request": _client_timeout(settings.client_timeout),
         "child_exit": _forget_process,
         "on_exit": _remove_metrics,
@@ -82,6 +86,15 @@ class ServerLog(Logger):  # type: ignore[misc] # gunicorn has no types
         if str(msg).startswith("Error handling request"):
             msg, args = "Error handling request", ()
         super().exception(msg, *args, **kwargs)
+
+
+def _share_arenas(_server: Any, _worker: Any) -> None:
+    share_arenas()
+
+
+def _warm(worker: Any) -> None:
+    """Have a process for pixels ready before the first picture is asked for."""
+    worker.wsgi.extensions[_SERVICES].sandbox.warm()
 
 
 def _client_timeout(seconds: int) -> Any:

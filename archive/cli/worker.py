@@ -11,6 +11,7 @@ import click
 
 from archive.bootstrap import build
 from archive.cli.common import read_settings
+from archive.cli.malloc import share_arenas
 from archive.jobs.worker import run
 
 
@@ -25,6 +26,7 @@ def worker(*, until_eof: bool) -> None:
         signal.signal(number, lambda *_: stop.set())
     if until_eof:
         Thread(target=_stop_at_eof, args=(stop,), daemon=True).start()
+    share_arenas()
     services = build(read_settings())
     try:
         run(services, stop)
