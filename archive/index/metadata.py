@@ -32,37 +32,40 @@ class Beginning:
     more: bool
 
 
-_REVISION = {
+_BELOW = studies.join(series, series.c.study_id == studies.c.id).join(
+    instances, instances.c.series_id == series.c.id
+)
+_REVISED = {
     Level.STUDY: (studies.c.id, study_state.c.revision),
     Level.SERIES: (series.c.id, series_state.c.revision),
     Level.INSTANCE: (instances.c.id, sa.func.substr(instances.c.sha256, 1, 16)),
+}
+_SOURCE = {
+    Level.STUDY: _BELOW.join(study_state, study_state.c.study_id == studies.c.id),
+    Level.SERIES: _BELOW.join(series_state, series_state.c.series_id == series.c.id),
+    Level.INSTANCE: _BELOW,
 }
 
 
 def _first_segments(level: Level) -> Prepared:
     """Return the statement for the first instances; the rows are ordered before anything long is read."""
-    of, revision = _REVISION[level]
-    order = (*SERIES_ORDER, *INSTANCE_ORDER)
-    source = (
-        studies.join(study_state, study_state.c.study_id == studies.c.id)
-        .join(series, series.c.study_id == studies.c.id)
-        .join(series_state, series_state.c.series_id == series.c.id)
-        .join(instances, instances.c.series_id == series.c.id)  # by the series: not all of the study's
-    )
-    columns = [each.label(f"order_{number}") for number, each in enumerate(order)]
+    revised, revision = _REVISED[level]
+    order = (*SERIES_ORDER, *INSTANCE_ORDER) if level is Level.STUDY else INSTANCE_ORDER
+    terms = [each.label(f"order_{number}") for number, each in enumerate(order)]
+    columns = (revised.label("revised"), revision.label("revision"), instances.c.id, instances.c.object_key)
     page = (
-        sa.select(
-            of.label("revised"), revision.label("revision"), instances.c.id, instances.c.object_key, *columns
-        )
-        .select_from(source)
+        sa.select(*columns, *terms)
+        .select_from(_SOURCE[level])
         .where(VISIBLE, *at_level(level))
         .order_by(*order)
         .limit(CHUNK + 1)
         .subquery("page")
     )
-    statement = sa.select(page.c.revised, page.c.revision, page.c.object_key, instance_metadata.c.segments)
-    joined = page.join(instance_metadata, instance_metadata.c.instance_id == page.c.id)
-    return Prepared(statement.select_from(joined).order_by(*(page.c[each.key] for each in columns)))
+    return Prepared(
+        sa.select(page.c.revised, page.c.revision, page.c.object_key, instance_metadata.c.segments)
+        .select_from(page.join(instance_metadata, instance_metadata.c.instance_id == page.c.id))
+        .order_by(*(page.c[each.key] for each in terms))
+    )
 
 
 _FIRST = {level: _first_segments(level) for level in Level}

@@ -29,7 +29,7 @@ from archive.model.query import Query
 
 _CHARACTER_SET, _AVAILABILITY, _RETRIEVE_URL = "00080005", "00080056", "00081190"
 _UIDS = _STUDY_UID, _SERIES_UID, _SOP_UID = ("0020000D", "0020000E", "00080018")
-_SHORT = 8192  # bytes of attributes; answers made of more are not kept
+_SHORT = 4096  # bytes of attributes; answers made of more are not kept
 _LATER: Element = {"vr": "UN"}  # keeps the place of what each result puts in
 
 
@@ -59,7 +59,7 @@ class Answers:
         return _written(self._shows, self._base, result[:-1])
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=1024)
 def _written(shows: Shown, base: str, row: tuple[Any, ...]) -> bytes:
     """Return an answer as JSON. Lists are asked for again and again, and parsing is most of their cost."""
     return orjson.dumps(_dataset(shows, base, Result._make((*row, {}))))
