@@ -358,6 +358,18 @@ def test_values_come_from_an_instance_that_matches(database: Database) -> None:
     assert [each.extra for each in listed] == [{}, {}]
 
 
+@pytest.mark.parametrize(
+    "value", ["%s", "%(a)s", "{}", "{0}", "' OR 1 = 1 --", "\\' OR 1 = 1 --", ":a", "$1"]
+)
+def test_values_are_never_words_of_the_statement(database: Database, value: str) -> None:
+    fill(database, studies(PatientID=["A", "B" + value], PatientName=["A", "B" + value]))
+    asked = [("PatientID", "B" + value), ("PatientName", "*" + value)]
+    with statements(database) as noted:
+        found = [uids(find(database, each)) for each in asked]
+    assert all(value not in each.text for each in noted)
+    assert found == [["2"], ["2"]]
+
+
 def test_statements_are_few(database: Database) -> None:
     fill(database, two_studies())
     find(database)
