@@ -57,6 +57,9 @@ class Server:
     def jobs(self) -> list[psutil.Process]:
         return [each for each in self.children() if "worker" in _words(each)]
 
+    def codecs(self) -> list[psutil.Process]:
+        return [each for each in self.children() if "archive.sandbox.child" in _words(each)]
+
     def end(self) -> None:
         if self.process.poll() is None:
             children = self.children()
@@ -181,8 +184,9 @@ def test_jobs_are_done_beside_and_end_with_the_server(settings: Settings, tmp_pa
         (first,) = server.jobs()
         first.kill()
         until(lambda: [each for each in server.jobs() if each.pid != first.pid])
+        until(lambda: len(server.codecs()) == 2)  # each worker has one before a picture is asked for
         everyone = server.children()
-        assert len(everyone) == 3
+        assert len(everyone) == 5
         server.process.kill()  # even then nobody stays behind
         server.process.wait()
         assert psutil.wait_procs(everyone, timeout=15)[1] == []
