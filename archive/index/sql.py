@@ -88,23 +88,22 @@ class Composed:
 
     def __init__(self, statement: Sql, names: Sequence[str]) -> None:
         self.statement = statement
-        self._row = _row_class(tuple(names))
-        self._sqlite = True
+        self._names = tuple(names)
 
     def text(self, dialect: Dialect) -> Composed:
-        """Return the form for a kind of database: itself, told which."""
-        self._sqlite = dialect.name == "sqlite"
-        return self
+        """Return the statement as the driver of a kind of database takes it."""
+        if dialect.name == "sqlite":
+            return self
+        words = self.statement.text.replace("%", "%%").replace("?", "%s")
+        return Composed(Sql(words, self.statement.values), self._names)
 
     def run(self, driver: Any, _values: Any = None) -> list[Any]:
         """Execute on a connection of the driver and fetch everything."""
-        text, values = self.statement
-        if not self._sqlite:
-            text = text.replace("%", "%%").replace("?", "%s")
+        row = _row_class(self._names)
         cursor = driver.cursor()
         try:
-            cursor.execute(text, values)
-            return [self._row(*row) for row in cursor.fetchall()]
+            cursor.execute(*self.statement)
+            return [row(*each) for each in cursor.fetchall()]
         finally:
             cursor.close()
 
