@@ -12,7 +12,7 @@ from bench.dicomweb.suite import cases
 from bench.server import Server
 from bench.table import Row
 
-_ROUNDS, _SECONDS = 2, 0.2
+_ROUNDS, _SECONDS = 2, 0.12
 
 
 def rows() -> Iterator[Row]:

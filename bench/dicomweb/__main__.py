@@ -25,7 +25,7 @@ def main() -> None:
     server = Server(options.name, address, lambda: options.pid)
     rows: list[Row] = []
     try:
-        load(plan, server)
+        load(plan, server, options.only)
         warm(plan, server)
         for _, (row,) in run(
             cases(plan, options.only), [server], rounds=plan.rounds, seconds=options.seconds

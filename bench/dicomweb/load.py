@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Set
 from concurrent.futures import ThreadPoolExecutor
 
 from bench.dicomweb import checks
@@ -14,6 +14,10 @@ from bench.dicomweb.plan import INSTANCES_A_PERSON, JSON, Plan, store_request
 from bench.dicomweb.runner import Server
 
 _BATCH = 50
+# Which transactions have cases that ask for what.
+_READ = frozenset(("metadata", "retrieve", "search", "rendered", "frames"))
+_SERIES_A_ROUND = frozenset(("metadata", "rendered"))
+_MULTI_FRAMES = frozenset(("metadata", "rendered", "frames"))
 _WARM_SLICES = 16
 _WARM_ASKED = (("/rendered", "image/jpeg"), ("/metadata", JSON), ("/frames/1", "*/*"), ("", "*/*"))
 
@@ -26,15 +30,15 @@ class NotLoaded(RuntimeError):
     """The server did not take what the read cases ask for."""
 
 
-def load(plan: Plan, server: Server) -> None:
-    """Store what the read cases ask for; raise NotEmpty or NotLoaded."""
+def load(plan: Plan, server: Server, words: Collection[str] = ()) -> None:
+    """Store what the read cases of these transactions (none: of all) ask for; raise NotEmpty or NotLoaded."""
     client = Client(server.address)
     try:
-        if not _nothing_of(client, {"StudyInstanceUID": uid(Kind.SLICE, 1, salt=plan.series_salt(0))}):
+        if not _nothing_of(client, {"StudyInstanceUID": uid(Kind.SLICE, 1, salt=plan.warm_salt)}):
             raise NotEmpty(
                 f"{server.name} has the studies of this run; give another --number, or an empty server"
             )
-        for files in _batches(_slices_and_frames(plan)):
+        for files in _batches(_slices_and_frames(plan, set(words) or _READ)):
             _store(client, server, files)
         people = plan.people
         if _nothing_of(client, {"PatientID": people[-1].patient_id}):
@@ -65,12 +69,13 @@ def _unchecked(_answer: Answer) -> str:
     return ""
 
 
-def _slices_and_frames(plan: Plan) -> Iterator[bytes]:
+def _slices_and_frames(plan: Plan, words: Set[str]) -> Iterator[bytes]:
     for number in range(1, _WARM_SLICES + 1):
         yield salted(ct_slice(number), plan.warm_salt)
-    for number in range(2 * plan.rounds):
+    series = 2 * plan.rounds if words & _SERIES_A_ROUND else 1
+    for number in range(series if words & _READ else 0):
         yield from plan.series(plan.series_salt(number))
-    for coding in CODINGS:
+    for coding in CODINGS if words & _MULTI_FRAMES else ():
         for number in range(plan.rounds if coding is NATIVE else 1):
             yield salted(plan.multi_frame(coding).file, plan.series_salt(number))
 

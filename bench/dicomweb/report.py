@@ -24,7 +24,7 @@ class Comparison:
     ours: int = 1
 
     def verdict(self, rows: Sequence[Row]) -> tuple[str, str, str]:
-        """Return how many times as fast ours are as the best of the others, the goal, and whether it is met."""
+        """Return how many times as fast as the best other ours are, the goal, and whether it is met."""
         best = max(other.speed for other in rows[self.ours :])
         goal = goals.times((rows[0].name, rows[0].clients), self.population)
         ratios, said = [], []

@@ -17,7 +17,7 @@ from types import TracebackType
 import psutil
 
 _LOOK = 0.02
-_LONG_LOOK = 0.25  # between two looks for new processes and at what is shared, which cost more
+_LONG_LOOK = 1.0  # between two looks for new processes and at what is shared, which cost some milliseconds
 
 
 class Watch:

@@ -51,7 +51,7 @@ def main() -> None:
 def _rows(plan: Plan, options: argparse.Namespace, servers: list[Server]) -> list[list[Row]]:
     for server in servers:
         print(f"loading {server.name}", file=sys.stderr, flush=True)
-        load(plan, server)
+        load(plan, server, options.only)
         warm(plan, server)
     rows = []
     chosen = cases(plan, options.only)
