@@ -34,14 +34,14 @@ def load(plan: Plan, server: Server, words: Collection[str] = ()) -> None:
     """Store what the read cases of these transactions (none: of all) ask for; raise NotEmpty or NotLoaded."""
     client = Client(server.address)
     try:
-        if not _nothing_of(client, {"StudyInstanceUID": uid(Kind.SLICE, 1, salt=plan.warm_salt)}):
+        if not _nothing_of(client, server, {"StudyInstanceUID": uid(Kind.SLICE, 1, salt=plan.warm_salt)}):
             raise NotEmpty(
                 f"{server.name} has the studies of this run; give another --number, or an empty server"
             )
         for files in _batches(_slices_and_frames(plan, set(words) or _READ)):
             _store(client, server, files)
         people = plan.people
-        if _nothing_of(client, {"PatientID": people[-1].patient_id}):
+        if _nothing_of(client, server, {"PatientID": people[-1].patient_id}):
             tinies = (tiny(person, n + 1) for person in people for n in range(INSTANCES_A_PERSON))
             for files in _batches(tinies):
                 _store(client, server, files)
@@ -97,7 +97,10 @@ def _store(client: Client, server: Server, files: list[bytes]) -> None:
         raise NotLoaded(f"{server.name}: {wrong}")
 
 
-def _nothing_of(client: Client, match: dict[str, str]) -> bool:
+def _nothing_of(client: Client, server: Server, match: dict[str, str]) -> bool:
     query = "&".join(f"{name}={value}" for name, value in match.items())
-    request = Request(f"/studies?{query}", checks.page(0), headers={"Accept": JSON})
-    return not request.wrong(client.send(request))
+    request = Request(f"/studies?{query}", _unchecked, headers={"Accept": JSON})
+    answer = client.send(request)
+    if wrong := request.wrong(answer):
+        raise NotLoaded(f"{server.name}: {wrong}")
+    return not checks.page(0)(answer)
