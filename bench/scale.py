@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def measure(cluster: PostgreSQL, url: str, size: Measured, *, seconds: float) -> None:
     """Find out everything about an index, `seconds` for each kind of request."""
-    with _serving(url) as server:
+    with _serving(cluster, url) as server:
         for case in Questions(size.studies, server.address).cases():
             case_row = one_round(case, server, case.requests(0), seconds)  # what is cold becomes warm
             row = one_round(case, server, case.requests(1), seconds)
@@ -97,7 +97,7 @@ def _plans(cluster: PostgreSQL, url: str, size: Measured) -> None:
     database.close()
     scale_plans.switch_on(cluster.execute, name)
     try:
-        with _serving(url) as server:
+        with _serving(cluster, url) as server:
             for case in Questions(size.studies, server.address).cases():
                 log = scale_plans.Log(cluster.folder / "log")
                 _once(case, server)
@@ -120,9 +120,10 @@ def _once(case: Case, server: Running) -> None:
 
 
 @contextmanager
-def _serving(url: str) -> Iterator[Running]:
+def _serving(cluster: PostgreSQL, url: str) -> Iterator[Running]:
     with Server(workers=_WORKERS, database_url=url) as server:
-        yield server.measured("Filmroom")
+        ours = server.measured("Filmroom")
+        yield replace(ours, pids=lambda: [*ours.pids(), *cluster.pids()])
 
 
 @contextmanager

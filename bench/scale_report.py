@@ -18,7 +18,7 @@ class Timed:
     median: float
     late: float
     rate: float = 0.0  # a second
-    cpu: float = 0.0  # of the server's own processes, a request; PostgreSQL's are not among them
+    cpu: float = 0.0  # of all processes of the server and of PostgreSQL, a request
     bad: int = 0
     wrong: str = ""
     goal: float | None = None
@@ -85,7 +85,7 @@ def _times(timed: Timed) -> str:
 
 
 def _questions(found: Measured) -> str:
-    head = ["8 clients", "p50 ms", "p95 ms", "a second", "server CPU ms", "bad", "goal p95"]
+    head = ["8 clients", "p50 ms", "p95 ms", "a second", "CPU ms", "bad", "goal p95"]
     rows = []
     for each in found.questions:
         met = "" if each.goal is None else f"{each.goal:g}: {'met' if each.late <= each.goal else 'missed'}"

@@ -101,6 +101,11 @@ class PostgreSQL:
             self._process.kill()
             (self.folder / "data" / "postmaster.pid").unlink(missing_ok=True)
 
+    def pids(self) -> list[int]:
+        """Return the id of the server's first process, the parent of the others; none while it is down."""
+        pid = self._process.pid if self._process else None
+        return [] if pid is None else [pid]
+
     def new_database(self) -> str:
         """Make a migrated, empty database and return its URL."""
         if not self.exists(_TEMPLATE):
