@@ -42,8 +42,12 @@ def main() -> None:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add what every run can be told."""
-    parser.add_argument("--only", nargs="+", choices=list(SUITES), default=[], help="transactions to measure")
-    parser.add_argument("--rounds", type=int, choices=range(1, 10), default=3, help="the best of so many")
+    parser.add_argument(
+        "--only", nargs="+", choices=list(SUITES), default=[], metavar="WORD", help=", ".join(SUITES)
+    )
+    parser.add_argument(
+        "--rounds", type=int, choices=range(1, 10), metavar="1-9", default=3, help="the best of so many"
+    )
     parser.add_argument("--seconds", type=float, default=0.8, help="of a round of what can be asked again")
     parser.add_argument(
         "--population", type=_population, default=500, help="studies that searches look among"
@@ -64,7 +68,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--name", default="server", help="what to call it")
     parser.add_argument(
-        "--number", type=int, choices=range(1000), default=0, help="another one: other studies"
+        "--number",
+        type=int,
+        choices=range(1000),
+        metavar="0-999",
+        default=0,
+        help="another one: other studies",
     )
     add_options(parser)
     return parser

@@ -186,6 +186,8 @@ def test_where_nothing_listens_all_is_bad() -> None:
     nobody = Server("nobody", Address(LOOPBACK, free_port(), ""))
     row = once(nobody, Request("/studies", checks.page(0)))
     assert row.wrong == {"NewConnectionError": 1}
+    with pytest.raises(load.NotLoaded, match="NewConnectionError"):
+        load.load(PLAN, nobody)
 
 
 # ------------------------------------------------------------------------------ side by side
