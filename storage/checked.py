@@ -13,6 +13,7 @@ from types import TracebackType
 
 from storage.contract import Body, Draft, ObjectInfo, ObjectReader, ObjectStore, Placement
 from storage.errors import StorageError
+from storage.file_range import FileRange
 from storage.keys import check_beginning, check_key
 
 # (operation, seconds, outcome): the outcome is "ok" or the name of the error's class.
@@ -27,6 +28,11 @@ class CheckedStore:
     def __init__(self, driver: ObjectStore, observe: Observer | None = None) -> None:
         self._driver = driver
         self._observe = observe
+
+    @property
+    def in_files(self) -> bool:
+        """See ObjectStore.in_files."""
+        return self._driver.in_files
 
     def put(self, key: str, body: Body, size: int, sha256: str) -> None:
         """See ObjectStore.put."""
@@ -121,6 +127,10 @@ class CheckedReader:
         """See ObjectReader.read."""
         with _named(self._key):
             return self._reader.read(size)
+
+    def file_range(self) -> FileRange | None:
+        """See ObjectReader.file_range."""
+        return self._reader.file_range()
 
     def close(self) -> None:
         """See ObjectReader.close."""

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Protocol
 
 from storage.errors import StorageError
+from storage.file_range import FileRange
 
 
 class Body(Protocol):
@@ -82,6 +83,10 @@ class ObjectReader(Protocol):
         """Return up to `size` bytes, b"" at the end; raise ObjectDamaged where the end comes too early."""
         ...
 
+    def file_range(self) -> FileRange | None:
+        """Return what is left as a part of a file, open until `close`; None where it is in none."""
+        ...
+
     def close(self) -> None:
         """Give back what the reader holds."""
         ...
@@ -99,6 +104,11 @@ class ObjectReader(Protocol):
 
 class ObjectStore(Protocol):
     """A place for immutable objects. Every method raises StorageError's children only (storage/errors.py)."""
+
+    @property
+    def in_files(self) -> bool:
+        """Tell whether readers have a `file_range`: nothing is gained by asking for bytes early."""
+        ...
 
     def put(self, key: str, body: Body, size: int, sha256: str) -> None:
         """Write `size` bytes from the body's start; return when they are durable.

@@ -12,6 +12,7 @@ from types import TracebackType
 
 from storage.contract import ObjectReader
 from storage.errors import BadKey, ObjectDamaged, StorageError, StoreFull, StoreUnavailable
+from storage.file_range import FileRange
 from storage.writeback import begin_writeback
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -92,6 +93,10 @@ class FileReader:
             raise ObjectDamaged(f"the file ended at byte {self._position} of {self._end}")
         self._position += len(data)
         return data
+
+    def file_range(self) -> FileRange:
+        """See ObjectReader.file_range."""
+        return FileRange(self._file, self._position, self._end - self._position)
 
     def close(self) -> None:
         """See ObjectReader.close."""

@@ -46,6 +46,8 @@ class FolderStore:
             Path(self._temporary).mkdir(parents=True, exist_ok=True)
             self._sweep()
 
+    in_files = True
+
     def put(self, key: str, body: Body, size: int, sha256: str) -> None:
         """See ObjectStore.put. The bytes are hashed as they are written: 0.5 ms a MiB where measured."""
         digest = hashlib.sha256()

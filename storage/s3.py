@@ -40,6 +40,8 @@ class S3Store:
         self._client = _client(options, connections, timeout)
         self._senders = ThreadPoolExecutor(min(_AT_ONCE, connections), thread_name_prefix="s3-put")
 
+    in_files = False
+
     def put(self, key: str, body: Body, size: int, sha256: str) -> None:
         """See ObjectStore.put."""
         check_length(body, size)

@@ -50,6 +50,10 @@ class S3Reader:
             except BROKEN as error:
                 self._resume(error)
 
+    def file_range(self) -> None:
+        """See ObjectReader.file_range: there is no file."""
+        return
+
     def close(self) -> None:
         """See ObjectReader.close. What was not read is left, with its connection."""
         if self._body is not None:

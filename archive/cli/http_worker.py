@@ -11,7 +11,12 @@ import select
 import threading
 from typing import Any
 
+from gunicorn import util
+from gunicorn.http import wsgi
 from gunicorn.workers.gthread import ThreadWorker
+
+from archive.cli.http_answer import Answer
+from storage.file_range import SENDS_FILES
 
 _MOMENT = 50  # milliseconds; a client that pauses for longer goes back to the main thread
 
@@ -29,6 +34,37 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
             kept = super().handle(conn)
             if kept is not True or not self._asks_again(conn):
                 return kept
+
+    def handle_request(self, req: Any, conn: Any) -> bool:
+        """Answer one request, as ThreadWorker.handle_request does; tell whether the connection stays."""
+        answer: Answer | None = None
+        try:
+            self.cfg.pre_request(self, req)
+            answer, environ = wsgi.create(
+                req, conn.sock, conn.client, conn.server, self.cfg, response_class=Answer
+            )
+            environ["wsgi.multithread"] = True
+            environ[SENDS_FILES] = True
+            if not self.alive or len(self.keepalived_conns) >= self.max_keepalived:
+                answer.force_close()
+            body = self.wsgi(environ, answer.start_response)
+            try:
+                for chunk in body:
+                    answer.write(chunk)
+                answer.close()
+            finally:
+                if hasattr(body, "close"):
+                    body.close()
+        except OSError:
+            raise
+        except (Exception, SystemExit):
+            if answer is None or not answer.headers_sent:
+                raise
+            # A second answer in the midst of the first would be taken for a part of it.
+            self.log.exception("Error handling request")
+            util.close_graceful(conn.sock)
+            raise StopIteration from None
+        return not answer.should_close()
 
     def _asks_again(self, conn: Any) -> bool:
         """Wait a moment for the client's next request; False: the main thread is to wait for it."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from archive.dicom.byte_order import swap_words
 from storage.contract import ObjectReader, ObjectStore
+from storage.file_range import FileRange
 
 _BLOCK = 2**20  # a multiple of every word
 
@@ -29,7 +30,8 @@ class Blocks:
         skip: int = 0,
         keep: int | None = None,
     ) -> None:
-        self._reader: ObjectReader | None = objects.open(key, start, length)
+        self._reader: ObjectReader | None = None  # also where opening it fails
+        self._reader = objects.open(key, start, length)
         self._word = word
         self._skip = skip
         self._left = length - skip if keep is None else keep
@@ -46,6 +48,16 @@ class Blocks:
             self.close()
             raise StopIteration
         return given
+
+    def file_range(self) -> FileRange | None:
+        """Return all of it as a part of a file, open until `close`; None where that is not the same bytes."""
+        if self._reader is None or self._word != 1 or self._skip:
+            return None
+        found = self._reader.file_range()
+        return None if found is None or len(found) != self._left else found
+
+    def __del__(self) -> None:
+        self.close()  # an answer to HEAD never begins to read
 
     def close(self) -> None:
         """Give the connection or the file back."""

@@ -23,6 +23,7 @@ from storage.errors import ObjectDamaged
 
 _GAP = 2**16  # bytes read in vain rather than asking the store once more
 _RUN = 2**22  # bytes of one read
+_READ = 2**16  # a frame shorter than this is read sooner than its file is sent
 _WHOLE = 2**24  # a frame longer than this is passed on in blocks
 
 
@@ -75,15 +76,18 @@ class FramesService:
                 raise NotFound(f"frame {number} does not exist: {place} has {pixels.frames}")
         return Found(instance, pixels, numbers or range(1, pixels.frames + 1), block)
 
-    def stored(self, found: Found) -> Iterator[Frame]:
-        """Give the frames as stored, in the order asked for; native ones little endian (PS3.18 8.7.3.3.2)."""
+    def stored(self, found: Found, *, unread: bool = False) -> Iterator[Frame]:
+        """Give the frames as stored, in the order asked for; native ones little endian (PS3.18 8.7.3.3.2).
+
+        With `unread`, a frame that is a part of a file is given as Blocks, for whoever sends it unread.
+        """
         known = _known(found)
         for start in range(0, len(found.numbers), FRAMES_PER_BLOCK):
             numbers = found.numbers[start : start + FRAMES_PER_BLOCK]
             ranges = self._ranges(found, numbers, known)
             number = iter(numbers)
             for run in join_ranges(ranges, gap=_GAP, limit=_RUN):
-                yield from self._read(found, run, number)
+                yield from self._read(found, run, number, unread=unread and self.objects.in_files)
 
     def decoded(self, found: Found) -> Iterator[Frame]:
         """Give the frames as native pixels, little endian; the next are decoded while one is used.
@@ -170,8 +174,13 @@ class FramesService:
             )
         return [encapsulated.frame_range([known[_first_of(number)]], number) for number in numbers]
 
-    def _read(self, found: Found, run: Run, numbers: Iterator[int]) -> Iterator[Frame]:
+    def _read(self, found: Found, run: Run, numbers: Iterator[int], *, unread: bool) -> Iterator[Frame]:
         key, pixels = _key(found), found.pixels
+        if unread and len(run.members) == 1 and run.length > _READ:
+            span = self._span(found, run.members[0])
+            if span is not None and span.word == 1:
+                yield Frame(next(numbers), span.length, self.read_span(span, 0, span.length))
+                return
         if run.length > _WHOLE:  # more than a run of several
             yield self._in_blocks(found, run.members[0], next(numbers))
             return

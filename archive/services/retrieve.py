@@ -59,9 +59,6 @@ class RetrieveService:
 
     def body(self, instance: StoredInstance, syntax: str, *, stored_if_broken: bool) -> Body:
         """Give one instance in a transfer syntax, as `bodies` does."""
-        if syntax == instance.transfer_syntax_uid and instance.size <= _SMALL:
-            data = self.objects.read(instance.object_key, 0, instance.size)
-            return Body(instance, syntax, instance.size, (data,))
         return self._body(instance, syntax, None, stored_if_broken)
 
     def bodies(
@@ -93,7 +90,7 @@ class RetrieveService:
     def _begin(
         self, instance: StoredInstance, syntax: str
     ) -> tuple[StoredInstance, str, Future[bytes] | None]:
-        if syntax != instance.transfer_syntax_uid or instance.size > _SMALL:
+        if syntax != instance.transfer_syntax_uid or instance.size > _SMALL or self.objects.in_files:
             return instance, syntax, None
         future = self.executor.submit(self.objects.read, instance.object_key, 0, instance.size)
         return instance, syntax, future

@@ -32,7 +32,7 @@ def bulk_value(**_: str) -> Response:
     if not_modified(etag):
         return validated(Response(status=304), etag)
     if offer.container is Container.MULTIPART:
-        response = multipart_response(offer.media_type, begun((_part(found, offer.media_type),)))
+        response = multipart_response(offer.media_type, (_part(found, offer.media_type),))
     else:
         response = _single(found, offer.media_type, etag)
     return validated(response, etag)

@@ -113,7 +113,7 @@ def _all_parts(places: Iterable[Place], choices: Sequence[FrameChoice]) -> Itera
 def _sent(found: Found, match: FrameMatch) -> Iterator[Frame]:
     service = services().frames
     if _as_stored(found, match):
-        return service.stored(found)
+        return service.stored(found, unread=True)
     if match.transfer_syntax == EXPLICIT_LITTLE:
         return service.decoded(found)
     return service.transcoded(found, match.transfer_syntax)

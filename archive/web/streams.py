@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import cast
 
 from flask import Response, request, stream_with_context
 
@@ -11,6 +12,7 @@ from archive.dicomweb.conditional import parse_range
 from archive.dicomweb.multipart import closing, multipart_content_type, new_boundary, part_head
 from archive.errors import InvalidRequest, TooLarge
 from archive.services.blocks import Blocks
+from storage.file_range import SENDS_FILES, FileRange
 
 CHUNK = 2**18
 
@@ -61,19 +63,22 @@ def multipart_response(media_type: str, parts: Iterable[Part]) -> Response:
     each is known, the answer says how long it is.
     """
     boundary = new_boundary()
+    sends_files = SENDS_FILES in request.environ
 
     def chunks() -> Iterator[bytes]:
         for number, part in enumerate(parts):
             try:
                 yield _head(boundary, part, number)
-                yield from part.chunks
+                yield from _files(part.chunks, sends_files=sends_files)
             finally:
-                if isinstance(part.chunks, Blocks):
-                    part.chunks.close()  # the client may have left before the first of them
+                _give_back(part.chunks)  # the client may have left before the first of them
         yield closing(boundary)
 
     content_type = multipart_content_type(boundary, media_type)
     if isinstance(parts, tuple):
+        if request.method == "HEAD":
+            for part in parts:
+                _give_back(part.chunks)
         return _answer(content_type, chunks(), _length(boundary, parts))
     return single_response(content_type, chunks(), None)
 
@@ -109,10 +114,28 @@ def _answer(content_type: str, chunks: Iterable[bytes], length: int | None) -> R
 def _sent(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Give back at once what HEAD does not need."""
     if request.method != "HEAD":
-        return iter(chunks)
+        return _files(chunks, sends_files=SENDS_FILES in request.environ)
+    _give_back(chunks)
+    return iter(())
+
+
+def _give_back(chunks: Iterable[bytes]) -> None:
     if isinstance(chunks, Blocks):
         chunks.close()
-    return iter(())
+
+
+def _files(chunks: Iterable[bytes], *, sends_files: bool) -> Iterator[bytes]:
+    """Give a part of a file, in place of its bytes, to a server that sends it without reading it."""
+    if not (sends_files and isinstance(chunks, Blocks)) or (found := chunks.file_range()) is None:
+        return iter(chunks)
+    return _file(found, chunks)
+
+
+def _file(found: FileRange, owner: Blocks) -> Iterator[bytes]:
+    try:
+        yield cast("bytes", found)  # WSGI knows bytes only; it has a length, which is all that is looked at
+    finally:
+        owner.close()
 
 
 def ranged_response(
