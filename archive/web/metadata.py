@@ -11,7 +11,7 @@ from archive.services.begun import begun
 from archive.services.metadata import as_gzip, as_json, datasets
 from archive.web.caching import etag_of, not_modified, validated
 from archive.web.context import accept, accepts_gzip, base_url, place, principal, services
-from archive.web.streams import Part, multipart_response, single_response
+from archive.web.streams import CHUNK, Part, multipart_response, single_response
 
 
 def metadata(**_: str) -> Response:
@@ -34,7 +34,9 @@ def metadata(**_: str) -> Response:
         response = multipart_response(XML, parts)
     else:
         joined = as_gzip(kept, base) if zipped else as_json(kept, base)
-        chunks = joined.chunks if isinstance(joined.chunks, tuple) else begun(joined.chunks)
+        short = joined.length is not None and joined.length <= CHUNK
+        made = short or isinstance(joined.chunks, tuple)
+        chunks = tuple(joined.chunks) if made else begun(joined.chunks)
         response = single_response(JSON, chunks, joined.length)
         if zipped:
             response.headers["Content-Encoding"] = "gzip"
