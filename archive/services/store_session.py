@@ -70,6 +70,7 @@ class StoreSession:
         self._repeats: dict[int, int] = {}  # position: position of the same instance before it
         self._trouble: StorageError | None = None
         self._keep_objects = False
+        self._looked = False
 
     def __enter__(self) -> StoreSession:
         return self
@@ -121,6 +122,7 @@ class StoreSession:
         self._note(self._writer.settle())
         if self._trouble is not None and not self._records and not self._any_stored():
             raise self._trouble
+        self._looked = True
         self._keep_objects = True  # until it is sure that no row names them
         try:
             outcomes, verdicts = self._database.write(self._write_rows)
@@ -276,7 +278,8 @@ class StoreSession:
     def _write_rows(self, connection: Connection) -> tuple[list[Outcome], dict[str, Written]]:
         """Write everything that the request adds to the index; may run more than once."""
         keep = timedelta(days=self._settings.keep_deleted_days)
-        verdicts = index.write(connection, self._principal, self._records, keep=keep)
+        looked, self._looked = self._looked, False  # what was looked up is believed once
+        verdicts = index.write(connection, self._principal, self._records, keep=keep, looked=looked)
         outcomes = self._final(verdicts)
         store_reports.insert(connection, self._principal, self._request_id, outcome_of.report(outcomes))
         return outcomes, verdicts
