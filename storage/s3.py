@@ -19,6 +19,7 @@ from storage.draft import SpooledDraft
 from storage.errors import ObjectNotFound, StorageError
 from storage.keys import is_key
 from storage.s3_errors import translated
+from storage.s3_get import S3Getter
 from storage.s3_options import S3Options
 from storage.s3_reader import S3Reader, object_size
 from storage.s3_upload import MULTIPART_FROM, check_length, put_parts, put_whole, refuse_other_bytes
@@ -38,6 +39,7 @@ class S3Store:
         self._prefix = options.prefix
         self._content_md5 = options.checksums == "when_required"
         self._client = _client(options, connections, timeout)
+        self._getter = S3Getter(self._client, ca_bundle=_ca_bundle(), connections=connections)
         self._senders = ThreadPoolExecutor(min(_AT_ONCE, connections), thread_name_prefix="s3-put")
 
     in_files = False
@@ -72,7 +74,7 @@ class S3Store:
 
     def open(self, key: str, start: int = 0, length: int | None = None) -> ObjectReader:
         """See ObjectStore.open. Raise ObjectDamaged where the object ends before the range does."""
-        return S3Reader(self._client, self._place(key), start, length)
+        return S3Reader(self._client, self._getter, self._place(key), start, length)
 
     def read(self, key: str, start: int = 0, length: int | None = None) -> bytes:
         """See ObjectStore.read."""
@@ -112,10 +114,16 @@ class S3Store:
     def close(self) -> None:
         """See ObjectStore.close."""
         self._senders.shutdown()
+        self._getter.close()
         self._client.close()
 
     def _place(self, key: str) -> dict[str, str]:
         return {"Bucket": self._bucket, "Key": self._prefix + key}
+
+
+def _ca_bundle() -> str | None:
+    found: str | None = boto3.session.Session()._session.get_config_variable("ca_bundle")  # AWS_CA_BUNDLE
+    return found
 
 
 def _client(options: S3Options, connections: int, timeout: int) -> Any:

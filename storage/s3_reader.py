@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from storage.contract import ObjectReader
 from storage.errors import ObjectDamaged, StoreUnavailable
 from storage.s3_errors import BROKEN, status_of, translated
+from storage.s3_get import S3Getter
 
 _CHUNK = 2**20
 _RESUMES = 2
@@ -25,9 +26,12 @@ _PARTIAL, _UNSATISFIABLE = 206, 416
 class S3Reader:
     """An ObjectReader over `length` bytes of an object from `start`, or all to its end."""
 
-    def __init__(self, client: Any, place: dict[str, str], start: int, length: int | None) -> None:
+    def __init__(
+        self, client: Any, getter: S3Getter, place: dict[str, str], start: int, length: int | None
+    ) -> None:
         """Ask for the bytes of the object at `place` (Bucket and Key)."""
         self._client = client
+        self._getter = getter
         self._place = place
         self._position = start
         self._end = None if length is None else start + length
@@ -99,7 +103,9 @@ class S3Reader:
         wanted = {} if self._whole() else {"Range": f"bytes={self._position}-{self._last()}"}
         with translated():
             try:
-                answer = self._client.get_object(**self._place, **wanted)
+                answer = self._getter.get(self._place, wanted)
+                if answer is None:
+                    answer = self._client.get_object(**self._place, **wanted)
             except ClientError as error:
                 if status_of(error.response) != _UNSATISFIABLE:
                     raise
