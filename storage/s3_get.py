@@ -1,6 +1,6 @@
 """A ranged GET with little around it: an address that boto3 signs, asked for by urllib3 itself.
 
-boto3 takes 1.1 ms of the processor for a GET, this 0.7 ms. It knows the answers of success only: whatever else
+boto3 takes 1.1 ms of the processor for a GET, this 0.7 ms. It knows answers of success only: whatever else
 happens, boto3 asks again, with its attempts, redirects and errors.
 """
 
