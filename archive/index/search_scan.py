@@ -106,7 +106,8 @@ class _Reader:
         self._read_metadata = read_metadata
         tags = {tag for key in keys for tag in _roots(key)}
         self._levels = {BY_TAG[tag].level for tag in tags if tag in BY_TAG}
-        self._from_metadata = bool(tags - BY_TAG.keys())
+        self._outside = sorted(tags - BY_TAG.keys())
+        self._from_metadata = bool(self._outside)
         # An instance whose JSON does not hold such a tag cannot match, so it need not be parsed.
         self._must_hold = [
             f'"{tag}"'.encode()
@@ -151,7 +152,7 @@ class _Reader:
             if not all(each in body for each in self._must_hold):
                 return None
             whole = orjson.loads(body)
-            dataset = {tag: element for tag, element in whole.items() if tag not in BY_TAG}
+            dataset = {tag: whole[tag] for tag in self._outside if tag in whole}
         for name in ("study", "series", "instance"):
             if name in row._fields:
                 dataset |= orjson.loads(getattr(row, name))
