@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import Any, TypeVar
 
-import psycopg2
 import sqlalchemy as sa
 from sqlalchemy import exc
 from sqlalchemy.engine import Connection, Engine
@@ -202,7 +201,8 @@ def _engine(url: str, pool: int, timeout: int) -> Engine:
         },
     )
     sa.event.listen(engine, "checkin", _checked_in)
-    sa.event.listen(engine, "checkout", _checked_out)
+    driver = engine.dialect.loaded_dbapi
+    sa.event.listen(engine, "checkout", _checked_out((driver.OperationalError, driver.InterfaceError)))
     return engine
 
 
@@ -210,20 +210,25 @@ def _checked_in(_connection: Any, record: Any) -> None:
     record.info["used"] = time.monotonic()
 
 
-def _checked_out(connection: Any, record: Any, _proxy: Any) -> None:
-    """Ask a connection that lay idle whether it still lives: SQLAlchemy takes another where it does not.
+def _checked_out(broken: tuple[type[Exception], ...]) -> Callable[[Any, Any, Any], None]:
+    """Make what asks a connection that lay idle whether it still lives: SQLAlchemy takes another if not.
 
     One that was in use just now is not asked, because that would be a round trip for every statement.
+    `broken` is what the driver raises of a connection that is gone.
     """
-    if time.monotonic() - record.info.get("used", math.inf) < _IDLE:
-        return
-    try:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-        connection.autocommit = False
-    except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
-        raise exc.DisconnectionError from error
+
+    def ask(connection: Any, record: Any, _proxy: Any) -> None:
+        if time.monotonic() - record.info.get("used", math.inf) < _IDLE:
+            return
+        try:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1")
+            connection.autocommit = False
+        except broken as error:
+            raise exc.DisconnectionError from error
+
+    return ask
 
 
 def _sqlite_connect(connection: Any, _record: Any) -> None:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 import orjson
 import sqlalchemy as sa
-from psycopg2.extras import execute_values
 from sqlalchemy import exc
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Connection, Dialect, Engine
@@ -72,6 +72,8 @@ class _Text:
         compiled = statement.compile(dialect=dialect)
         self.sql = str(compiled)
         self._sqlite = dialect.name == "sqlite"
+        # Of the driver that was chosen: psycopg2 is 5 MB of memory that an embedded index has no use for.
+        self._execute_values: Any = None if self._sqlite else import_module("psycopg2.extras").execute_values
         binds = {name: bind for bind, name in compiled.bind_names.items()}
         self._names: Sequence[str] = compiled.positiontup if compiled.positional else list(binds)
         self._constants = {name: bind.value for name, bind in binds.items() if not bind.required}
@@ -107,7 +109,7 @@ class _Text:
             if not self._sqlite:
                 head, template, tail = _around_values(self.sql)
                 sql = f"{head}%s{tail}"
-                fetched = execute_values(
+                fetched = self._execute_values(
                     cursor, sql, arguments, template, page_size=len(arguments), fetch=bool(self._row._fields)
                 )
                 return self._rows(fetched or [])
