@@ -146,9 +146,12 @@ def one_round(case: Case, server: Server, requests: Sequence[Request], seconds: 
     for client in clients:
         client.open()
     with Watch(server.pids) as watch, ThreadPoolExecutor(case.clients) as pool:
-        lock, start = threading.Lock(), time.perf_counter()
-        work = [pool.submit(_send, client, source, lock, start + bound) for client in clients]
-        sent = [pair for each in work for pair in each.result()]
+        turn, start = _Turn(source), time.perf_counter()
+        try:
+            work = [pool.submit(_send, client, turn, start + bound) for client in clients]
+            sent = [pair for each in work for pair in each.result()]
+        finally:
+            turn.end()  # whoever interrupts us need not wait for the rest of the round
         wall = time.perf_counter() - start
     for client in clients:
         client.close()
@@ -168,15 +171,27 @@ def one_round(case: Case, server: Server, requests: Sequence[Request], seconds: 
     return row
 
 
-def _send(
-    client: Client, source: Iterator[Request], lock: threading.Lock, end: float
-) -> list[tuple[Request, Answer]]:
+class _Turn:
+    """The requests of a round, handed out one at a time to whichever client is free."""
+
+    def __init__(self, source: Iterator[Request]) -> None:
+        self._source = source
+        self._lock = threading.Lock()
+
+    def next(self) -> Request | None:
+        """Return the next request, None where there is no more."""
+        with self._lock:
+            return next(self._source, None)
+
+    def end(self) -> None:
+        """Hand out no more."""
+        with self._lock:
+            self._source = iter(())
+
+
+def _send(client: Client, turn: _Turn, end: float) -> list[tuple[Request, Answer]]:
     """Send what comes next until there is no more, or the time is over; at least one where there is one."""
     sent: list[tuple[Request, Answer]] = []
-    while not sent or time.perf_counter() < end:
-        with lock:
-            request = next(source, None)
-        if request is None:
-            break
+    while (not sent or time.perf_counter() < end) and (request := turn.next()) is not None:
         sent.append((request, client.send(request)))
     return sent
