@@ -14,12 +14,13 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
 
+import psutil
 import sqlalchemy as sa
 
 from archive.index import migrate
@@ -27,8 +28,9 @@ from archive.index.engine import Database
 from bench import scale_plans, scale_sizes
 from bench.crowd_instances import fill
 from bench.dicomweb.client import Client
-from bench.dicomweb.runner import Case, one_round
+from bench.dicomweb.runner import Case, Row, one_round
 from bench.dicomweb.runner import Server as Running
+from bench.dicomweb.watch import tree
 from bench.scale_questions import Questions
 from bench.scale_report import GOAL, Measured, Timed, growth, report
 from bench.scale_stores import stores
@@ -69,17 +71,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def measure(cluster: PostgreSQL, url: str, size: Measured, *, seconds: float) -> None:
     """Find out everything about an index, `seconds` for each kind of request."""
-    with _serving(cluster, url) as server:
+    with _serving(url) as server:
+        watched = [*server.pids(), *cluster.pids()]
+        unwatched = replace(server, pids=tuple)
         for case in Questions(size.studies, server.address).cases():
-            case_row = one_round(case, server, case.requests(0), seconds)  # what is cold becomes warm
-            row = one_round(case, server, case.requests(1), seconds)
-            wrong = ", ".join(case_row.wrong | row.wrong)
-            times = row.median * 1000, row.late * 1000
-            goal = None if "metadata" in case.name else GOAL
-            size.questions.append(
-                Timed(case.name, *times, row.rate, row.cpu * 1000, row.bad + case_row.bad, wrong, goal)
+            cold = one_round(case, unwatched, case.requests(0), seconds)
+            processes = tree(watched)
+            before = _cpu(processes)
+            warm = one_round(case, unwatched, case.requests(1), seconds)
+            cpu = (_cpu(processes) - before) / warm.requests
+            size.questions.append(_timed(case.name, cold, warm, cpu))
+            _say(
+                f"{case.name}: {warm.median * 1000:.1f} / {warm.late * 1000:.1f} ms {cold.wrong | warm.wrong}"
             )
-            _say(f"{case.name}: {times[0]:.1f} / {times[1]:.1f} ms {wrong}")
         client = Client(server.address)
         size.stores = list(stores(client))
         client.close()
@@ -87,6 +91,24 @@ def measure(cluster: PostgreSQL, url: str, size: Measured, *, seconds: float) ->
     database = Database(url, pool=1, timeout=_PATIENCE)
     size.sizes = list(scale_sizes.sizes(database))
     database.close()
+
+
+def _timed(name: str, cold: Row, warm: Row, cpu: float) -> Timed:
+    return Timed(
+        name,
+        warm.median * 1000,
+        warm.late * 1000,
+        warm.rate,
+        cpu * 1000,
+        cold.bad + warm.bad,
+        ", ".join(cold.wrong | warm.wrong),
+        None if "metadata" in name else GOAL,
+    )
+
+
+def _cpu(processes: Iterable[psutil.Process]) -> float:
+    """Return the seconds of processor time that processes have had."""
+    return sum(sum(each.cpu_times()[:2]) for each in processes if each.is_running())
 
 
 def _plans(cluster: PostgreSQL, url: str, size: Measured) -> None:
@@ -97,12 +119,13 @@ def _plans(cluster: PostgreSQL, url: str, size: Measured) -> None:
     database.close()
     scale_plans.switch_on(cluster.execute, name)
     try:
-        with _serving(cluster, url) as server:
+        with _serving(url) as server:
             for case in Questions(size.studies, server.address).cases():
                 log = scale_plans.Log(cluster.folder / "log")
                 _once(case, server)
                 plans = log.plans()
                 size.plans[case.name] = [line for plan in plans for line in plan.lines()]
+                size.pages[case.name] = sum(plan.pages for plan in plans)
                 size.sequential += [
                     f"{table} for {case.name}" for plan in plans for table in plan.sequential(large)
                 ]
@@ -120,10 +143,9 @@ def _once(case: Case, server: Running) -> None:
 
 
 @contextmanager
-def _serving(cluster: PostgreSQL, url: str) -> Iterator[Running]:
+def _serving(url: str) -> Iterator[Running]:
     with Server(workers=_WORKERS, database_url=url) as server:
-        ours = server.measured("Filmroom")
-        yield replace(ours, pids=lambda: [*ours.pids(), *cluster.pids()])
+        yield server.measured("Filmroom")
 
 
 @contextmanager

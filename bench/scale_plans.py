@@ -42,14 +42,18 @@ class Plan:
             yield depth, node
             waiting += [(depth + 1, child) for child in reversed(node.get("Plans", []))]
 
+    @property
+    def pages(self) -> int:
+        """How many pages of 8 KiB were looked at, from memory or from the disk."""
+        return _pages(self.root)
+
     def lines(self) -> Iterator[str]:
         """Give the plan as people read it."""
         for depth, node in self.nodes():
             where = [node[key] for key in ("Index Name", "Relation Name", "CTE Name") if key in node]
             on = f" {' on '.join(where)}" if where else ""
-            read = node.get("Shared Hit Blocks", 0) + node.get("Shared Read Blocks", 0)
             dropped = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
-            said = f"{node['Actual Rows']:.0f} rows x {node['Actual Loops']}, {read} pages"
+            said = f"{node['Actual Rows']:.0f} rows x {node['Actual Loops']}, {_pages(node)} pages"
             said += f", {dropped} dropped" if dropped else ""
             yield f"{'  ' * depth}{node['Node Type']}{on}: {said}"
             for key in _DETAILS:
@@ -64,6 +68,10 @@ class Plan:
             for _, node in self.nodes()
             if node["Node Type"] == "Seq Scan" and node["Relation Name"] in large and node["Actual Loops"]
         ]
+
+
+def _pages(node: Mapping[str, Any]) -> int:
+    return int(node.get("Shared Hit Blocks", 0) + node.get("Shared Read Blocks", 0))
 
 
 def switch_on(execute: Callable[[str], object], database: str) -> None:

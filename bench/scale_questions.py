@@ -7,10 +7,11 @@ what the crowd is known to hold, so a fast wrong answer counts as bad.
 from __future__ import annotations
 
 import gzip
-import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from urllib.parse import parse_qs, quote, urlsplit
+
+import orjson
 
 from bench.crowd import Study
 from bench.crowd_instances import LONG_SERIES, with_long_series
@@ -129,7 +130,7 @@ def _get(path: str, check: Check) -> Request:
 
 
 def _found(answer: Answer) -> list[dict[str, dict[str, list[object]]]]:
-    return list(json.loads(answer.body)) if answer.body else []
+    return list(orjson.loads(answer.body)) if answer.body else []
 
 
 def _some(answer: Answer) -> str:
@@ -160,7 +161,7 @@ def _named(part: str) -> Check:
 def _number(count: int) -> Check:
     def check(answer: Answer) -> str:
         zipped = answer.headers.get("Content-Encoding") == "gzip"
-        found = json.loads(gzip.decompress(answer.body) if zipped else answer.body)
+        found = orjson.loads(gzip.decompress(answer.body) if zipped else answer.body)
         return "" if len(found) == count else f"{len(found)}, not {count}"
 
     return check

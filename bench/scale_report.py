@@ -26,7 +26,10 @@ class Timed:
 
 @dataclass(slots=True)
 class Measured:
-    """One size. `plans` are lines by request; `sequential` names what is read from end to end."""
+    """One size. `plans` are lines by request, `pages` what PostgreSQL looks at for it.
+
+    `sequential` names tables that are read from end to end.
+    """
 
     studies: int
     instances: int
@@ -35,6 +38,7 @@ class Measured:
     stores: list[Timed] = field(default_factory=list)
     sizes: list[Size] = field(default_factory=list)
     plans: dict[str, list[str]] = field(default_factory=dict)
+    pages: dict[str, int] = field(default_factory=dict)
     sequential: list[str] = field(default_factory=list)
 
     @property
@@ -69,15 +73,21 @@ def growth(found: Sequence[Measured]) -> str:
         ("bulk load, instances/s", _rate),
         ("index, bytes an instance", lambda each: f"{each.bytes_each:,.0f}"),
     ]
-    for kind in ("questions", "stores"):
-        for number, first in enumerate(getattr(found[0], kind)):
-            rows.append((first.what, lambda each, k=kind, n=number: _times(getattr(each, k)[n])))  # type: ignore[misc]
-    head = ["p50 / p95 in ms", *(f"{each.studies:,} studies" for each in found)]
-    return _table(head, [[what, *(cell(each) for each in found)] for what, cell in rows])
+    head = ["", *(f"{each.studies:,} studies" for each in found)]
+    lines = [[what, *(cell(each) for each in found)] for what, cell in rows]
+    searches = zip(*(each.questions for each in found), strict=True)
+    lines += [[same[0].what, *map(_grown, found, same)] for same in searches]
+    written = zip(*(each.stores for each in found), strict=True)
+    lines += [[f"{same[0].what}: first / next, ms", *map(_times, same)] for same in written]
+    return f"Searches: p50 / p95 ms, CPU ms, pages looked at.\n\n{_table(head, lines)}"
 
 
 def _rate(found: Measured) -> str:
     return f"{found.instances / found.load_seconds:,.0f}" if found.load_seconds else ""
+
+
+def _grown(found: Measured, timed: Timed) -> str:
+    return f"{_times(timed)}, {timed.cpu:.1f}, {found.pages[timed.what]:,}"
 
 
 def _times(timed: Timed) -> str:

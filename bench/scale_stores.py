@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 
 import pydicom
 from pydicom.uid import UID
 
+from bench.crowd import ROOT
 from bench.dicomweb.checks import stored
 from bench.dicomweb.client import Client, Request
 from bench.instances import STOW, multipart
 from bench.scale_report import Timed
-from tests import builders
 
 _FILE = Path(pydicom.__file__).parent / "data" / "test_files" / "CT_small.dcm"
-_NEXT = 12
+REPEATED = 12
+_STUDY = "998.997"
 
 
 def stores(client: Client) -> Iterator[Timed]:
     """Measure stores of CT slices of 39 KB, each request a new study: the first one, and those after it."""
     for count in (1, 100):
         times, wrong = [], []
-        for number in range(_NEXT + 1):
+        for number in range(REPEATED + 1):
             request = _request(count, number)
             answer = client.send(request)
             times.append(answer.seconds * 1000)
@@ -38,19 +40,19 @@ def stores(client: Client) -> Iterator[Timed]:
 
 
 def _request(count: int, number: int) -> Request:
+    place = f"{count:03}.{number:03}".encode()
+    of_study = _slice().replace(_STUDY.encode(), place)
+    files = [of_study.replace(place + b".999", b"%b.%03d" % (place, i)) for i in range(count)]
+    return Request("/studies", stored(count), "POST", STOW, b"".join(multipart(files)))
+
+
+@cache
+def _slice() -> bytes:
+    """Return a CT slice whose UIDs and Patient ID hold _STUDY; 999 follows in that of the instance."""
     ds = pydicom.dcmread(_FILE)
-    ds.StudyInstanceUID = builders.uid("scale study", count, number)
-    ds.SeriesInstanceUID = builders.uid("scale series", count, number)
-    ds.PatientID, ds.StudyDate = f"S{count}.{number}", "20260102"
-    body = b"".join(multipart(_files(ds, count, number)))
-    return Request("/studies", stored(count), "POST", STOW, body)
-
-
-def _files(ds: pydicom.FileDataset, count: int, number: int) -> Iterator[bytes]:
-    for i in range(count):
-        ds.SOPInstanceUID = UID(builders.uid("scale", count, number, i))
-        ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
-        ds.InstanceNumber = i + 1
-        file = BytesIO()
-        ds.save_as(file)
-        yield file.getvalue()
+    ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = UID(f"{ROOT}1.{_STUDY}.999")
+    ds.StudyInstanceUID, ds.SeriesInstanceUID = f"{ROOT}2.{_STUDY}", f"{ROOT}3.{_STUDY}"
+    ds.PatientID, ds.StudyDate = _STUDY, "20260102"
+    file = BytesIO()
+    ds.save_as(file)
+    return file.getvalue()

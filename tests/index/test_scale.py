@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from bench import scale
+import pytest
+
+from bench import scale, scale_stores
 from bench.scale_report import growth, report
 from tests.services.postgresql import PostgreSQL
 
 _STUDIES, _INSTANCES = 200, 1_500
 
 
-def test_a_small_index_is_measured(postgresql: PostgreSQL) -> None:
+def test_a_small_index_is_measured(postgresql: PostgreSQL, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scale_stores, "REPEATED", 1)
     with scale.index(postgresql, _STUDIES, _INSTANCES, keep=False) as (url, size):
         scale.measure(postgresql, url, size, seconds=0.01)
     assert size.instances > _INSTANCES * 0.8
