@@ -17,24 +17,34 @@ class SocketBody(Body):  # type: ignore[misc] # gunicorn has no types
 
     def readinto(self, buffer: memoryview) -> int:
         """Receive up to as many bytes as `buffer` has; return how many came, 0 at the end."""
+        held = self.buf.tell()
+        if held:  # by a `read` that was given less than it got
+            data = self.read(min(len(buffer), held))
+            buffer[: len(data)] = data
+            return len(data)
         reader = self.reader
         wanted = min(len(buffer), reader.length)
         if not wanted:
             return 0
-        if self.buf.tell() or reader.unreader.buf.getbuffer().nbytes:
-            data = self.read(min(wanted, self._held()))  # what came with the headers, or was read ahead
-            buffer[: len(data)] = data
-            return len(data)
-        try:
-            came: int = reader.unreader.sock.recv_into(buffer[:wanted])
-        except Exception:
-            self.failed = True
-            raise
+        came = _take(reader.unreader, buffer[:wanted])
+        if not came:
+            try:
+                came = reader.unreader.sock.recv_into(buffer[:wanted])
+            except Exception:
+                self.failed = True
+                raise
         reader.length -= came
-        return came
+        return int(came)
 
-    def _held(self) -> int:
-        return int(self.buf.tell()) or int(self.reader.unreader.buf.getbuffer().nbytes)
+
+def _take(unreader: SocketUnreader, buffer: memoryview) -> int:
+    """Take what came together with the headers; the rest of it stays where it is."""
+    data: bytes = unreader.take_buffered()
+    came = min(len(data), len(buffer))
+    buffer[:came] = data[:came]
+    if came < len(data):
+        unreader.unread(data[came:])
+    return came
 
 
 def read_in_place(req: Any) -> None:
