@@ -6,10 +6,12 @@ store into the study, so an instance that came meanwhile makes the delete look a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from array import array
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import sqlalchemy as sa
@@ -19,10 +21,12 @@ from archive.errors import FilmroomError
 from archive.index.dialect import insert
 from archive.index.engine import Database
 from archive.index.folding import series_columns, study_columns
-from archive.index.organisations import organisation_id
+from archive.index.organisations import asking, organisation_id
+from archive.index.prepared import Prepared
 from archive.index.records import INSTANCE_JOIN
-from archive.index.retrieve import at, missing, visible
+from archive.index.retrieve import VISIBLE, at_level, missing, uids, visible
 from archive.index.schema import (
+    BigId,
     instances,
     retired_objects,
     series,
@@ -33,11 +37,12 @@ from archive.index.schema import (
     tombstones,
 )
 from archive.model.instance import Element
-from archive.model.level import Place
+from archive.model.level import Level, Place
 from archive.model.principal import Principal
 
 Attributes = Mapping[str, Element]
-_CHUNK = 500
+_FEW = 16
+_MANY = 2**31
 
 
 class Changed(FilmroomError):
@@ -46,7 +51,7 @@ class Changed(FilmroomError):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A study as it was when a delete looked at it. `doomed` goes, `remaining` stays."""
+    """A study as it was when a delete looked at it. `doomed` goes; how many stay is counted, not listed."""
 
     study_id: int
     revision: int
@@ -54,17 +59,16 @@ class Seen:
     study_attributes: Attributes
     series_attributes: Mapping[int, Attributes]  # of series that lose some instances and keep others
     doomed: tuple[DoomedInstance, ...]
-    remaining: tuple[tuple[int, int], ...]  # (instance id, series id), in the order they were stored
+    lost: Mapping[int, int]  # how many instances each series loses
+    emptied: frozenset[int]  # series that lose all
+    remaining: int  # instances that stay
 
 
-@dataclass(frozen=True, slots=True)
-class DoomedInstance:
+class DoomedInstance(NamedTuple):
     """One instance that goes."""
 
     id: int
     series_id: int
-    series_uid: str
-    sop_uid: str
     object_key: str
     size: int  # bytes
 
@@ -78,51 +82,109 @@ class Values:
     patients: frozenset[tuple[str, str]]
 
 
+def _doomed(level: Level) -> Prepared:
+    return Prepared(
+        sa.select(instances.c.id, instances.c.series_id, instances.c.object_key, instances.c.size)
+        .select_from(INSTANCE_JOIN)
+        .where(VISIBLE, *at_level(level))
+        .order_by(instances.c.id)
+    )
+
+
+_DOOMED = {level: _doomed(level) for level in Level}
+
+
 def look(database: Database, principal: Principal, place: Place) -> Seen:
     """Return what deleting a place would take and leave; raise NotFound or Gone where there is nothing."""
     with database.read() as connection:
         study = connection.execute(_study(connection, principal, place.study_uid)).first()
         if study is None:
             raise missing(connection, principal, place)
-        doomed = _doomed(connection, study.id, place)
+    rows = database.rows(_DOOMED[place.level], **asking(database, principal), **uids(place))
+    doomed = tuple(DoomedInstance(*row) for row in rows)
+    lost = Counter(each.series_id for each in doomed)
+    with database.read() as connection:
         if not doomed:
             raise missing(connection, principal, place)
-        gone = {each.id for each in doomed}
-        rows = connection.execute(
-            sa.select(instances.c.id, instances.c.series_id)
-            .where(instances.c.study_id == study.id)
-            .order_by(instances.c.id)
-        )
-        remaining = tuple((row.id, row.series_id) for row in rows if row.id not in gone)
-        shrunk = {each.series_id for each in doomed} & {series_id for _, series_id in remaining}
-        many = connection.execute(sa.select(series.c.id, series.c.attributes).where(series.c.id.in_(shrunk)))
-        series_attributes = {row.id: orjson.loads(row.attributes) for row in many}
+        of_series = _counted_series(connection, study.id, lost.keys())
     return Seen(
         study_id=study.id,
         revision=study.revision,
         patient_conflict=study.patient_conflict,
         study_attributes=orjson.loads(study.attributes),
-        series_attributes=series_attributes,
+        series_attributes={
+            row.id: orjson.loads(row.attributes) for row in of_series if row.instances > lost[row.id]
+        },
         doomed=doomed,
-        remaining=remaining,
+        lost=lost,
+        emptied=frozenset(row.id for row in of_series if row.instances <= lost[row.id]),
+        remaining=study.instances - len(doomed),
     )
 
 
-def _doomed(connection: Connection, study_id: int, place: Place) -> tuple[DoomedInstance, ...]:
-    rows = connection.execute(
-        sa.select(
-            instances.c.id,
-            instances.c.series_id,
-            series.c.series_uid,
-            instances.c.sop_uid,
-            instances.c.object_key,
-            instances.c.size,
-        )
-        .select_from(INSTANCE_JOIN)
-        .where(instances.c.study_id == study_id, *at(place))
-        .order_by(instances.c.id)
+def look_at_all(database: Database, principal: Principal, study_uid: str) -> Seen | None:
+    """Return a study of which nothing goes, with all its series; None where there is none."""
+    with database.read() as connection:
+        study = connection.execute(_study(connection, principal, study_uid)).first()
+        if study is None:
+            return None
+        of_series = _counted_series(connection, study.id)
+    return Seen(
+        study_id=study.id,
+        revision=study.revision,
+        patient_conflict=study.patient_conflict,
+        study_attributes=orjson.loads(study.attributes),
+        series_attributes={row.id: orjson.loads(row.attributes) for row in of_series},
+        doomed=(),
+        lost={},
+        emptied=frozenset(),
+        remaining=study.instances,
     )
-    return tuple(DoomedInstance(*row) for row in rows)
+
+
+def _counted_series(connection: Connection, study_id: int, ids: Collection[int] | None = None) -> list[Any]:
+    """Return id, attributes and number of instances of a study's series; of some, where ids are given."""
+    statement = (
+        sa.select(series.c.id, series.c.attributes, series_state.c.instances)
+        .join(series_state)
+        .where(series.c.study_id == study_id)
+    )
+    if ids is not None and len(ids) <= _FEW:
+        statement = statement.where(series.c.id.in_(ids))
+    return [row for row in connection.execute(statement) if ids is None or row.id in ids]
+
+
+def _some(column: sa.Column[int]) -> Prepared:
+    """Return the statement for the first ids of a study or a series, in the order they were stored.
+
+    All of them are found first: to find few in this order, PostgreSQL may go through every study's.
+    """
+    within = column == sa.bindparam("within", type_=BigId)
+    found = (
+        sa.select(instances.c.id).where(within).cte("found").prefix_with("MATERIALIZED", dialect="postgresql")
+    )
+    return Prepared(
+        sa.select(found.c.id)
+        .where(found.c.id > sa.bindparam("after", type_=BigId))
+        .order_by(found.c.id)
+        .limit(sa.bindparam("most", type_=BigId))
+    )
+
+
+_OF_STUDY, _OF_SERIES = _some(instances.c.study_id), _some(instances.c.series_id)
+
+
+def remaining_ids(database: Database, seen: Seen, series_id: int | None = None) -> Iterator[array[int]]:
+    """Give the row ids of the instances that stay, of one series where it is named, in the order of storing.
+
+    A few first: they have all values, as a rule.
+    """
+    gone = {each.id for each in seen.doomed}
+    statement, within = (_OF_STUDY, seen.study_id) if series_id is None else (_OF_SERIES, series_id)
+    after, most = 0, _FEW
+    while ids := [row[0] for row in database.rows(statement, within=within, after=after, most=most)]:
+        yield array("q", (each for each in ids if each not in gone))
+        after, most = ids[-1], _MANY
 
 
 def delete(
@@ -146,31 +208,6 @@ def delete(
     _bury(connection, organisation, place)
 
 
-def look_at_all(database: Database, principal: Principal, study_uid: str) -> Seen | None:
-    """Return a study of which nothing goes, with all its series; None where there is none."""
-    with database.read() as connection:
-        study = connection.execute(_study(connection, principal, study_uid)).first()
-        if study is None:
-            return None
-        rows = connection.execute(
-            sa.select(instances.c.id, instances.c.series_id)
-            .where(instances.c.study_id == study.id)
-            .order_by(instances.c.id)
-        )
-        many = connection.execute(
-            sa.select(series.c.id, series.c.attributes).where(series.c.study_id == study.id)
-        )
-        return Seen(
-            study_id=study.id,
-            revision=study.revision,
-            patient_conflict=study.patient_conflict,
-            study_attributes=orjson.loads(study.attributes),
-            series_attributes={row.id: orjson.loads(row.attributes) for row in many},
-            doomed=(),
-            remaining=tuple((row.id, row.series_id) for row in rows),
-        )
-
-
 def set_values(connection: Connection, seen: Seen, values: Values) -> None:
     """Write the values of a study and its series; raise Changed when the study is no longer as seen."""
     _lock(connection, seen)
@@ -183,7 +220,7 @@ def set_values(connection: Connection, seen: Seen, values: Values) -> None:
 
 def _study(connection: Connection, principal: Principal, study_uid: str | None) -> sa.Select[Any]:
     return (
-        sa.select(studies, study_state.c.revision)
+        sa.select(studies, study_state.c.revision, study_state.c.instances)
         .join(study_state)
         .where(visible(connection, principal), studies.c.study_uid == study_uid)
     )
@@ -200,33 +237,38 @@ def _lock(connection: Connection, seen: Seen) -> None:
 
 
 def _retire(connection: Connection, organisation: int, place: Place, seen: Seen, keep: timedelta) -> None:
+    """Take the rows out by two statements, whatever their number: others may wait for this to end.
+
+    The revision is that of the look, so they are the rows that were seen.
+    """
     now = datetime.now(UTC)
-    for start in range(0, len(seen.doomed), _CHUNK):
-        chunk = seen.doomed[start : start + _CHUNK]
-        rows: list[dict[str, Any]] = [
-            {
-                "object_key": each.object_key,
-                "organisation_id": organisation,
-                "study_uid": place.study_uid,
-                "series_uid": each.series_uid,
-                "sop_uid": each.sop_uid,
-                "reason": "deleted",
-                "retired_at": now,
-                "remove_after": now + keep,
-            }
-            for each in chunk
-        ]
-        connection.execute(sa.insert(retired_objects), rows)
-        connection.execute(sa.delete(instances).where(instances.c.id.in_([each.id for each in chunk])))
+    going = _going(place, seen)
+    values = {
+        "object_key": instances.c.object_key,
+        "organisation_id": sa.literal(organisation, BigId),
+        "study_uid": sa.literal(place.study_uid, sa.Text),
+        "series_uid": series.c.series_uid,
+        "sop_uid": instances.c.sop_uid,
+        "reason": sa.literal("deleted", sa.Text),
+        "retired_at": sa.literal(now, retired_objects.c.retired_at.type),
+        "remove_after": sa.literal(now + keep, retired_objects.c.remove_after.type),
+    }
+    source = sa.select(*values.values()).join(series, series.c.id == instances.c.series_id).where(going)
+    connection.execute(sa.insert(retired_objects).from_select(list(values), source))
+    connection.execute(sa.delete(instances).where(going))
+
+
+def _going(place: Place, seen: Seen) -> sa.ColumnElement[bool]:
+    if place.level is Level.STUDY:
+        return instances.c.study_id == seen.study_id
+    if place.level is Level.SERIES:
+        return instances.c.series_id == seen.doomed[0].series_id
+    return instances.c.id == seen.doomed[0].id
 
 
 def _count_down(connection: Connection, seen: Seen) -> None:
-    lost: dict[int, int] = {}
-    for each in seen.doomed:
-        lost[each.series_id] = lost.get(each.series_id, 0) + 1
-    kept = {series_id for _, series_id in seen.remaining}
-    for series_id, number in sorted(lost.items()):
-        if series_id not in kept:
+    for series_id, number in sorted(seen.lost.items()):
+        if series_id in seen.emptied:
             connection.execute(sa.delete(series).where(series.c.id == series_id))
             continue
         state = series_state.c
@@ -235,12 +277,11 @@ def _count_down(connection: Connection, seen: Seen) -> None:
             .where(state.series_id == series_id)
             .values(instances=state.instances - number, revision=state.revision + 1)
         )
-    emptied = len(lost.keys() - kept)
     connection.execute(
         sa.update(study_state)
         .where(study_state.c.study_id == seen.study_id)
         .values(
-            series=study_state.c.series - emptied,
+            series=study_state.c.series - len(seen.emptied),
             instances=study_state.c.instances - len(seen.doomed),
             bytes=study_state.c.bytes - sum(each.size for each in seen.doomed),
             revision=study_state.c.revision + 1,

@@ -6,7 +6,6 @@ Needed where an instance went or was replaced; stores only add (archive/index/st
 from __future__ import annotations
 
 import logging
-from array import array
 from collections.abc import Iterator
 
 import orjson
@@ -48,15 +47,16 @@ def _write(database: Database, seen: Seen, values: Values) -> None:
 
 def values_of(database: Database, objects: ObjectStore, seen: Seen) -> Values:
     """Work out study and series values from the instances that stay, in the order they were stored."""
-    ids = array("q", (instance_id for instance_id, _ in seen.remaining))
-    study = _refill(_attributes(database, objects, ids), seen.study_attributes, STUDY_ATTRIBUTES)
+    if not seen.remaining:
+        return Values({}, {}, frozenset())
+    study = _refill(_attributes(database, objects, seen), seen.study_attributes, STUDY_ATTRIBUTES)
     series = {}
     for series_id, attributes in seen.series_attributes.items():
-        own = array("q", (i for i, its_series in seen.remaining if its_series == series_id))
-        series[series_id] = _refill(_attributes(database, objects, own), attributes, SERIES_ATTRIBUTES)
+        own = _attributes(database, objects, seen, series_id)
+        series[series_id] = _refill(own, attributes, SERIES_ATTRIBUTES)
     patients: set[tuple[str, str]] = set()
     if seen.patient_conflict:
-        named = {patient_of(attributes) for attributes in _attributes(database, objects, ids)}
+        named = {patient_of(attributes) for attributes in _attributes(database, objects, seen)}
         patients = {each for each in named if differ(patient_of(study), each)}
     return Values(study, series, frozenset(patients))
 
@@ -75,5 +75,8 @@ def _refill(instances: Iterator[Attributes], before: Attributes, level: tuple[At
     return values
 
 
-def _attributes(database: Database, objects: ObjectStore, ids: array[int]) -> Iterator[Attributes]:
-    return (orjson.loads(text(each, b"")) for each in packed(database, objects, ids))
+def _attributes(
+    database: Database, objects: ObjectStore, seen: Seen, series_id: int | None = None
+) -> Iterator[Attributes]:
+    for ids in index.remaining_ids(database, seen, series_id):
+        yield from (orjson.loads(text(each, b"")) for each in packed(database, objects, ids))
