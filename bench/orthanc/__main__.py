@@ -23,7 +23,7 @@ from bench.orthanc.ours import embedded, with_services
 from bench.orthanc.server import FAST, Orthanc
 
 _SERVICES = (
-    " The other one ran on PostgreSQL, with fsync, and on the\nS3 server of the tests, one process in Python: "
+    " The other one ran on PostgreSQL, with fsync, and on\nthe S3 server of the tests, a process in Python: "
     "where objects move, that server is what is measured most."
 )
 _FOLDER = Path(__file__).parents[2] / ".bench"
