@@ -8,35 +8,40 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from concurrent.futures import Executor
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
 from archive.errors import TooLarge
+from archive.services.behind import Behind
 from storage.contract import Draft
 from storage.errors import StorageError
 
 _BLOCK = 2**20
+_END = b""
 _HEAD = 2**16 + 2**12
 """Bytes at the start that are kept in memory: a window of the walk, behind preamble and file meta."""
 
 
 class Staged:
-    """One incoming instance, a Source of archive/dicom/source.py. Whoever made it closes it.
+    """One incoming instance, a Source of archive/dicom/source.py. Whoever made it closes it."""
 
-    `trouble` is what the object store said to its bytes: they cannot be stored, but their head can be read.
-    """
+    def __init__(self, begin: Callable[[], Draft], *, largest: int, executor: Executor | None = None) -> None:
+        """Write to a draft that `begin` gives, and refuse more than `largest` bytes.
 
-    def __init__(self, begin: Callable[[], Draft], *, largest: int) -> None:
-        """Write to a draft that `begin` gives, and refuse more than `largest` bytes."""
+        With an executor the bytes are hashed and written by another thread, while more of them come and while
+        their head is read.
+        """
         self.draft: Draft | None = None
         self.file: BinaryIO | None = None  # of one that stays in place
-        self.trouble: StorageError | None = None
         self.size = 0
         self._begin = begin
         self._largest = largest
         self._hash = hashlib.sha256()
         self._head = bytearray()
+        self._trouble: StorageError | None = None
+        self._behind = None if executor is None else Behind(executor, self._take)
 
     @classmethod
     def of_file(cls, path: Path) -> Staged:
@@ -50,29 +55,52 @@ class Staged:
         return staged
 
     def write(self, data: bytes | memoryview) -> None:
-        """Add bytes; raise TooLarge past the limit of one instance. They are not held on to."""
+        """Add bytes; raise TooLarge past the limit of one instance. Memory that may change is not held."""
         self.size += len(data)
         if self.size > self._largest:
             raise TooLarge(f"an instance is longer than {self._largest} bytes (FILMROOM_MAX_INSTANCE)")
-        self._hash.update(data)
         if len(self._head) < _HEAD:
             self._head += data[: _HEAD - len(self._head)]
-        if self.trouble is None:
-            try:
-                if self.draft is None:
-                    self.draft = self._begin()
-                self.draft.write(data)
-            except StorageError as error:
-                self.trouble = error
+        if self._behind is None:
+            self._take(data)
+        else:
+            self._behind.put(data if memoryview(data).readonly else bytes(data))
 
     def end(self) -> None:
         """Say that all bytes are written, so that the store may begin to make them durable."""
-        if self.draft is not None and self.trouble is None:
-            self.draft.end()
+        if self._behind is not None:
+            self._behind.put(_END)
+        else:
+            self._take(_END)
+
+    def _take(self, data: bytes | memoryview) -> None:
+        """Hash and write a piece; an empty one is the end."""
+        self._hash.update(data)
+        if self._trouble is not None:
+            return
+        try:
+            if self.draft is None and data:
+                self.draft = self._begin()
+            if self.draft is not None:
+                self.draft.write(data) if data else self.draft.end()
+        except StorageError as error:
+            self._trouble = error
+
+    def _settle(self) -> None:
+        """Wait for the other thread, where there is one."""
+        if self._behind is not None:
+            self._behind.settle()
+
+    @property
+    def trouble(self) -> StorageError | None:
+        """What the object store said to the bytes: they cannot be stored, but their head can be read."""
+        self._settle()
+        return self._trouble
 
     @cached_property
     def sha256(self) -> str:
         """The hex digest of all bytes, when they are all written."""
+        self._settle()
         return self._hash.hexdigest()
 
     @property
@@ -85,16 +113,20 @@ class Staged:
         return bytes(self._head)
 
     def read_at(self, offset: int, length: int) -> bytes:
-        """Return `length` bytes from `offset`, fewer at the end."""
+        """Return `length` bytes from `offset`, fewer at the end; raise StorageError where they are lost."""
         if offset + length <= len(self._head) or len(self._head) == self.size:
             return bytes(memoryview(self._head)[offset : offset + length])
         if self.file is not None:
             self.file.seek(offset)
             return self.file.read(length)
+        if self.trouble is not None:
+            raise self.trouble
         return b"" if self.draft is None else self.draft.read_at(offset, length)
 
     def close(self) -> None:
         """Give back the draft; the object that was made of it stays."""
+        if self._behind is not None:
+            self._behind.close()
         if self.draft is not None:
             self.draft.close()
         if self.file is not None:

@@ -10,7 +10,7 @@ from concurrent.futures import Executor
 from archive.index import store_reports
 from archive.index.engine import Database
 from archive.model.principal import Principal
-from archive.services.store_session import StoreSession
+from archive.services.store_session import Sessions, StoreSession
 from archive.settings import Settings
 from storage.contract import ObjectStore
 
@@ -25,11 +25,19 @@ class StoreService:
         self.objects = objects
         self.settings = settings
         self.executor = executor
+        self._sessions = Sessions()
 
     def begin(self, principal: Principal, study_uid: str | None = None, request_id: str = "") -> StoreSession:
         """Begin a request; with `study_uid`, instances of other studies fail one by one."""
         return StoreSession(
-            self.database, self.objects, self.settings, self.executor, principal, study_uid, request_id
+            self.database,
+            self.objects,
+            self.settings,
+            self.executor,
+            self._sessions,
+            principal,
+            study_uid,
+            request_id,
         )
 
     def report(self, principal: Principal, request_id: str) -> list[dict[str, str | int]]:

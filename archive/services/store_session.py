@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from concurrent.futures import Executor
 from dataclasses import replace
 from datetime import timedelta
+from threading import Lock
 from types import TracebackType
 
 from sqlalchemy.engine import Connection
@@ -43,6 +44,28 @@ _WINDOW = 16  # instances looked up in the index in one statement, and written a
 _WINDOW_MEMORY = 2**23
 
 
+class Sessions:
+    """How many requests of this process are storing."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._lock = Lock()
+
+    def begun(self) -> None:
+        """Count one more."""
+        with self._lock:
+            self._count += 1
+
+    def ended(self) -> None:
+        """Count one fewer."""
+        with self._lock:
+            self._count -= 1
+
+    def are_one(self) -> bool:
+        """Tell whether it is one only."""
+        return self._count == 1
+
+
 class StoreSession:
     """One store request. Use it as a context manager: leaving it without `finish` undoes it."""
 
@@ -52,6 +75,7 @@ class StoreSession:
         objects: ObjectStore,
         settings: Settings,
         executor: Executor,
+        sessions: Sessions,
         principal: Principal,
         study_uid: str | None,
         request_id: str,
@@ -59,6 +83,8 @@ class StoreSession:
         self._database = database
         self._objects = objects
         self._settings = settings
+        self._executor = executor
+        self._sessions = sessions
         self._principal = principal
         self._study_uid = study_uid
         self._request_id = request_id
@@ -73,11 +99,13 @@ class StoreSession:
         self._looked = False
 
     def __enter__(self) -> StoreSession:
+        self._sessions.begun()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._sessions.ended()
         for incoming in self._window:
             incoming.close()
         if not self._keep_objects:
@@ -86,7 +114,9 @@ class StoreSession:
 
     def stage(self) -> Staged:
         """Return an empty place for the bytes of one instance; give it to `add` when it is full."""
-        return Staged(self._begin_draft, largest=self._settings.max_instance)
+        # Where others are at work too, another thread would only take turns with theirs.
+        executor = self._executor if self._sessions.are_one() else None
+        return Staged(self._begin_draft, largest=self._settings.max_instance, executor=executor)
 
     def add(self, staged: Staged) -> None:
         """Take an instance, whole; what is wrong with it is told by `finish`."""
@@ -145,11 +175,11 @@ class StoreSession:
 
     def _read(self, position: int, staged: Staged) -> Incoming:
         settings = self._settings
-        result = read_instance(
-            staged if staged.trouble is None else BytesSource(staged.head()),
-            bulk_threshold=settings.bulk_threshold,
-            max_inflated=settings.max_inflated,
-        )
+        limits = {"bulk_threshold": settings.bulk_threshold, "max_inflated": settings.max_inflated}
+        try:
+            result = read_instance(staged, **limits)
+        except StorageError:  # the head may name the instance that cannot be stored
+            result = read_instance(BytesSource(staged.head()), **limits)
         incoming = Incoming(position, staged, result.reading, result.inflated)
         identity = result.reading.identity
         if self._study_uid is not None and identity.study_uid != self._study_uid:
