@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pydicom
@@ -141,5 +142,5 @@ def _stores(watched: Watched, other: Slices) -> Iterator[Callable[[], object]]:
     number = _A_REQUEST
     while True:
         number += 1
-        body: Sequence[bytes] = [other.slice(number)]
-        yield lambda body=body: ask(watched.filmroom, "POST", "/studies", STOW, multipart(list(body)))
+        body = list(multipart([other.slice(number)]))
+        yield partial(ask, watched.filmroom, "POST", "/studies", STOW, body)

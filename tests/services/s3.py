@@ -72,6 +72,11 @@ class S3:
         path = f"{parts.path.rstrip('/')}/{uuid.uuid4().hex[:12]}"
         return urlunsplit(parts._replace(path=path))
 
+    def pids(self) -> list[int]:
+        """Return the id of the server's first process; none while it is down or not ours."""
+        pid = self._process.pid if self._process else None
+        return [] if pid is None else [pid]
+
     def pause(self) -> None:
         """Stop the server and keep its objects, for start() to go on with."""
         if self._process:
