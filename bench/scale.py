@@ -43,7 +43,8 @@ _SETTINGS = (
     "max_wal_size=8GB",
     "maintenance_work_mem=256MB",
 )
-_WORKERS = 2
+WORKERS = 2
+_FEW = 5_000  # studies that one process loads
 _PATIENCE = 3600  # seconds for a statement of the load
 
 
@@ -144,7 +145,7 @@ def _once(case: Case, server: Running) -> None:
 
 @contextmanager
 def _serving(url: str) -> Iterator[Running]:
-    with Server(workers=_WORKERS, database_url=url) as server:
+    with Server(workers=WORKERS, database_url=url) as server:
         yield server.measured("Filmroom")
 
 
@@ -176,6 +177,8 @@ def index(cluster: PostgreSQL, studies: int, instances: int, *, keep: bool) -> I
 
 def _load(url: str, studies: int, instances: int) -> int:
     """Load from as many processes as there are cores, each its own years; return the number of instances."""
+    if studies < _FEW:
+        return _load_part(url, studies, instances, range(studies))
     cores = os.cpu_count() or 1
     cuts = [studies * n // cores for n in range(cores + 1)]
     parts = [range(*pair) for pair in pairwise(cuts)]

@@ -13,6 +13,7 @@ _STUDIES, _INSTANCES = 200, 1_500
 
 def test_a_small_index_is_measured(postgresql: PostgreSQL, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scale_stores, "REPEATED", 1)
+    monkeypatch.setattr(scale, "WORKERS", 1)
     with scale.index(postgresql, _STUDIES, _INSTANCES, keep=False) as (url, size):
         scale.measure(postgresql, url, size, seconds=0.01)
     assert size.instances > _INSTANCES * 0.8
