@@ -196,3 +196,26 @@ def test_loading_again_and_storing_after_it(two: tuple[Database, Database]) -> N
     assert [each.verdict for each in stored(database, [more]).values()] == [Verdict.NEW]
     with database.read() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(schema.instances)) == 31
+
+
+def test_a_store_meanwhile(new_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A study that is stored after it was looked for is not lost, nor is what was loaded with it."""
+    url = new_database()
+    database, other = Database(url, pool=2, timeout=30), Database(url, pool=1, timeout=30)
+    new = ordered(list(crowd()))
+    real = bulk.copy
+    waiting = [new[:1]]
+
+    def copy(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]) -> None:
+        while waiting:
+            stored(other, waiting.pop())
+        real(connection, table, rows)
+
+    monkeypatch.setattr(bulk, "copy", copy)
+    (chunk,) = loaded(database, new)
+    assert chunk.instances == len(new) - 1
+    assert [each.verdict for each in chunk.others.values()] == [Verdict.ALREADY]
+    with database.read() as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(schema.instances)) == len(new)
+    database.close()
+    other.close()
