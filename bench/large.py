@@ -37,7 +37,7 @@ def rows(
         with _server(kind, place) as server:
             watched = Watched(server.filmroom)
             if instances:
-                sizes = [study_costs(watched, count) for count in instances]
+                sizes = [study_costs(watched, count, whole=kind == "folder") for count in instances]
                 yield from _rows(f"{_KINDS[kind]}, study of", instances, sizes)
             for name in SLIDES if frames else ():
                 sizes = [slide_costs(watched, count, name) for count in frames]

@@ -58,8 +58,11 @@ def _uid(kind: int, number: int) -> str:
     return f"2.25.{kind}{_BASE + number}"
 
 
-def study_costs(watched: Watched, count: int) -> Costs:
-    """Return what each transaction took of a study of so many instances; it is deleted at the end."""
+def study_costs(watched: Watched, count: int, *, whole: bool = True) -> Costs:
+    """Return what each transaction took of a study of so many instances; it is deleted at the end.
+
+    Not `whole`: the bytes of one series of four are retrieved, in place of all.
+    """
     slices = Slices(count)
     study = f"/studies/{slices.study_uid}"
     series = f"{study}/series/{slices.series_uid(0)}"
@@ -81,9 +84,10 @@ def study_costs(watched: Watched, count: int) -> Costs:
     costs["first 100 instances of a series"] = watched.get(f"{series}/instances?limit=100", best_of=3)
     last = f"{series}/instances?limit=100&offset={max(count // _SERIES - 100, 0)}"
     costs["last 100 instances of a series"] = watched.get(last, best_of=3)
-    costs["retrieve, as stored"] = watched.get(study, _STORED)
-    costs["zip"] = watched.get(study, _ZIP)
-    costs["all pixels"] = watched.get(f"{study}/pixeldata")
+    what, where = ("", study) if whole else (" of one series of four", series)
+    costs[f"retrieve{what}, as stored"] = watched.get(where, _STORED)
+    costs[f"zip{what}"] = watched.get(where, _ZIP)
+    costs[f"all pixels{what}"] = watched.get(f"{where}/pixeldata")
     one = f"{series}/instances/{slices.sop_uid(count // 2 // _SERIES * _SERIES)}"
     costs["delete of one instance"] = watched.send("DELETE", one)
     costs["delete"] = watched.cost(lambda: _delete(watched, study, warm))
