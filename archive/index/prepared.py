@@ -65,6 +65,23 @@ class Prepared:
         return text
 
 
+def together(connection: Connection, inserts: Sequence[tuple[Prepared, Sequence[Mapping[str, Any]]]]) -> None:
+    """Execute INSERTs of which nothing comes back, each with its rows: one round trip on PostgreSQL."""
+    dialect = connection.dialect
+    if dialect.name == "sqlite":
+        for statement, rows in inserts:
+            statement.many(connection, rows)
+        return
+    driver: Any = connection.connection.driver_connection
+    try:
+        with driver.cursor() as cursor:
+            texts = [statement.text(dialect).filled(cursor, rows) for statement, rows in inserts if rows]
+            if texts:
+                cursor.execute(b";".join(texts))
+    except dialect.loaded_dbapi.Error as error:
+        raise driver_error(connection, error) from error
+
+
 class _Text:
     """A statement as a driver takes it."""
 
@@ -122,6 +139,13 @@ class _Text:
             return self._rows(rows)
         finally:
             cursor.close()
+
+    def filled(self, cursor: Any, values: Iterable[Mapping[str, Any]]) -> bytes:
+        """Return an INSERT with the rows in its text, as psycopg2 sends it."""
+        head, template, tail = _around_values(self.sql)
+        rows = b",".join([cursor.mogrify(template, self._arguments(each)) for each in values])
+        encoding = "utf-8"  # the text before and after the rows has no placeholder left, nor a % of its own
+        return head.encode(encoding) + rows + tail.encode(encoding)
 
     def _arguments(self, values: Mapping[str, Any]) -> Any:
         given = {**self._constants, **values} if self._constants else values

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -17,7 +18,7 @@ from sqlalchemy.engine import Connection
 from archive.index import search_attributes
 from archive.index.engine import Database, InTheWay
 from archive.index.organisations import asking, organisation_id
-from archive.index.prepared import Prepared, is_among
+from archive.index.prepared import Prepared, is_among, together
 from archive.index.records import INSTANCE_COLUMNS, INSTANCE_JOIN, to_instance
 from archive.index.schema import (
     BigId,
@@ -28,7 +29,7 @@ from archive.index.schema import (
     retired_objects,
 )
 from archive.index.store_parents import Parents
-from archive.index.store_rows import INSERT_INSTANCE, NewInstance, insert_parts, instance_row
+from archive.index.store_rows import INSERT_INSTANCE, NewInstance, instance_row, part_inserts
 from archive.index.store_tally import Tally
 from archive.model.instance import StoredInstance
 from archive.model.principal import Principal
@@ -98,7 +99,10 @@ def write(
     chosen = search_attributes.paths(connection)
     verdicts: dict[str, Written] = {}
     tally = Tally()
+    parts: list[tuple[Prepared, list[dict[str, Any]]]] = []
     for whole in _batches(new):
+        together(connection, parts)  # of the batch before
+        parts = []
         batch = whole if looked else _in_place(connection, organisation, whole, verdicts)
         if not batch:
             continue
@@ -117,9 +121,9 @@ def write(
                     taken[uid] = _instance_id(connection, organisation, uid)
             verdicts[uid] = written
         mine = [(taken[uid], each) for uid, each in _written(batch, taken)]
-        insert_parts(connection, mine)
+        parts = part_inserts(mine)
         search_attributes.insert_values(connection, chosen, ((i, each.metadata) for i, each in mine))
-    tally.write(connection)
+    together(connection, [*parts, *tally.inserts()])
     return verdicts
 
 

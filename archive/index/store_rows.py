@@ -9,7 +9,6 @@ from typing import Any
 
 import orjson
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
 from archive.dicom.read import READER_VERSION
 from archive.index.dialect import insert_row
@@ -108,8 +107,6 @@ def part_rows(mine: Sequence[tuple[int, NewInstance]]) -> dict[sa.Table, list[di
     return {instance_metadata: segments, instance_bulk: bulk, frame_blocks: blocks}
 
 
-def insert_parts(connection: Connection, mine: Sequence[tuple[int, NewInstance]]) -> None:
-    """Insert what belongs to instances with these ids."""
-    for table, rows in part_rows(mine).items():
-        if rows:
-            _INSERT_PARTS[table].many(connection, rows)
+def part_inserts(mine: Sequence[tuple[int, NewInstance]]) -> list[tuple[Prepared, list[dict[str, Any]]]]:
+    """Return what inserts the rows that belong to instances with these ids."""
+    return [(_INSERT_PARTS[table], rows) for table, rows in part_rows(mine).items() if rows]

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
 from archive.index.dialect import insert_row
 from archive.index.prepared import Prepared
@@ -45,11 +44,9 @@ class Tally:
         many = [{"series_id": i, "instances": n, "revision": 1} for i, n in sorted(self._series.items())]
         return {study_state: studies, series_state: many}
 
-    def write(self, connection: Connection) -> None:
-        """Add all of it to the tables."""
-        for table, rows in self.rows().items():
-            if rows:
-                _ADD[table].many(connection, rows)
+    def inserts(self) -> list[tuple[Prepared, list[dict[str, int]]]]:
+        """Return what adds all of it to the tables."""
+        return [(_ADD[table], rows) for table, rows in self.rows().items() if rows]
 
 
 def _add(table: sa.Table) -> Prepared:
