@@ -17,6 +17,7 @@ from archive.model.instance import Pixels
 from archive.model.rendering import Region, Rendering, Viewport, Window
 from archive.rendering.attributes import text
 from archive.rendering.frame import Native, render_frame
+from archive.rendering.frame_head import read_head_of_frame
 from archive.rendering.header import Head, read_head
 from archive.rendering.output import Picture
 from archive.rendering.presentation import Presentation, read_presentation
@@ -33,7 +34,7 @@ def render(options: dict[str, Any], blobs: list[bytes]) -> Answer:
     data set is a third blob, and the option `presentation` is its transfer syntax.
     """
     pixels, syntax = Pixels(**options["pixels"]), options["syntax"]
-    rendering, ds = rendering_of(options["rendering"]), head_of(blobs[0], syntax)
+    rendering, ds = rendering_of(options["rendering"]), head_of(blobs[0], syntax, options["frame"])
     presentation = _presentation(options, blobs[2:], ds)
     native = native_of(ds, options["frame"], blobs[1], syntax, pixels)
     return answer_of(render_frame(native, rendering, presentation))
@@ -54,9 +55,11 @@ def rendering_of(fields: Mapping[str, Any]) -> Rendering:
     return Rendering(**{**values, "annotations": tuple(values.get("annotations", ()))})
 
 
-def head_of(data: bytes, syntax: str) -> Head:
-    """Return a parsed head, kept for the next frame of the same instance."""
-    return _kept(data, syntax) if len(data) <= _LONGEST_KEPT else read_head(data, syntax)
+def head_of(data: bytes, syntax: str, frame: int | None = None) -> Head:
+    """Return a parsed head, kept for the next frame of the same instance; a long one for one frame only."""
+    if len(data) <= _LONGEST_KEPT:
+        return _kept(data, syntax)
+    return read_head(data, syntax) if frame is None else read_head_of_frame(data, syntax, frame)
 
 
 @lru_cache(maxsize=_KEPT_HEADS)
