@@ -19,6 +19,7 @@ from urllib3.util.connection import is_connection_dropped
 _PIECE = 2**20
 _TAIL = 64
 _PATIENCE = 120.0  # seconds until a silent server is given up
+_FORM = ("Content-Type", "Content-Encoding")
 _FINE = frozenset((200, 204))
 
 
@@ -63,6 +64,14 @@ class Answer:
     body: bytes = b""
     length: int = 0
     failure: str = ""
+
+    def same(self, other: Answer) -> bool:
+        """Tell whether another answer says the same in the same form."""
+        return (
+            (self.status, self.failure, self.length) == (other.status, other.failure, other.length)
+            and all(self.headers.get(name) == other.headers.get(name) for name in _FORM)
+            and self.body == other.body
+        )
 
 
 Check = Callable[[Answer], str]

@@ -157,9 +157,7 @@ def one_round(case: Case, server: Server, requests: Sequence[Request], seconds: 
         client.close()
     row = Row(case.name, case.clients, case.by_rate or case.clients > 1, len(sent))
     row.peak, row.rise, row.shared_peak = watch.peak, watch.rise, watch.shared_peak
-    for request, answer in sent:
-        if wrong := request.wrong(answer):
-            row.wrong[wrong] += 1
+    row.wrong = _wrong(sent)
     row.bad = row.wrong.total()
     row.broken = any(answer.failure for _, answer in sent)
     times = sorted(answer.seconds for _, answer in sent)
@@ -169,6 +167,21 @@ def one_round(case: Case, server: Server, requests: Sequence[Request], seconds: 
     row.length = row.throughput * wall / len(sent)
     row.cpu = watch.cpu / len(sent)
     return row
+
+
+def _wrong(sent: Iterable[tuple[Request, Answer]]) -> Counter[str]:
+    """Count what is wrong; an answer that is that of before, byte for byte, is as right as that was."""
+    wrong: Counter[str] = Counter()
+    right: dict[int, Answer] = {}
+    for request, answer in sent:
+        before = right.get(id(request))
+        if before is not None and before.same(answer):
+            continue
+        if said := request.wrong(answer):
+            wrong[said] += 1
+        else:
+            right[id(request)] = answer
+    return wrong
 
 
 class _Turn:

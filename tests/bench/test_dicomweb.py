@@ -182,6 +182,19 @@ def test_half_an_answer_is_not_one() -> None:
     assert checks.length(1)(Answer(1, 200, headers, whole[:-2], 9)) == "no closing delimiter"
 
 
+def test_an_answer_is_right_by_another_only_where_they_are_the_same() -> None:
+    headers = {"Content-Type": JSON}
+    answer = Answer(1, 200, headers, b"[]", 2)
+    assert answer.same(replace(answer, seconds=2))
+    for other in (
+        replace(answer, body=b"{}"),
+        replace(answer, status=206),
+        replace(answer, headers=headers | {"Content-Encoding": "gzip"}),
+        replace(answer, failure="TimeoutError"),
+    ):
+        assert not answer.same(other)
+
+
 def test_where_nothing_listens_all_is_bad() -> None:
     nobody = Server("nobody", Address(LOOPBACK, free_port(), ""))
     row = once(nobody, Request("/studies", checks.page(0)))
