@@ -17,7 +17,7 @@ from bench.large_slide import SLIDES, slide_costs
 from bench.large_study import study_costs
 from bench.server import Server
 from bench.table import Row, markdown
-from bench.watched import Costs, Watched, compared
+from bench.watched import MIB, Costs, Watched, compared
 from tests.services.postgresql import PostgreSQL
 from tests.services.s3 import S3
 
@@ -42,6 +42,8 @@ def rows(
             for name in SLIDES if frames else ():
                 sizes = [slide_costs(watched, count, name) for count in frames]
                 yield from _rows(f"{_KINDS[kind]}, {name},", frames, sizes)
+            memory = f"{watched.idle / MIB:.0f} MiB idle, {watched.peak / MIB:.0f} MiB at most"
+            yield Row(f"{_KINDS[kind]}: memory of all processes of the server", memory)
 
 
 def _rows(what: str, counts: Sequence[int], sizes: Sequence[Costs]) -> Iterator[Row]:

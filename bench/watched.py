@@ -24,7 +24,7 @@ class Cost:
     seconds: float
     first: float = 0.0
     cpu: float = 0.0  # seconds of all processes of the server
-    rise: int = 0  # bytes above what was resident before
+    rise: int = 0  # bytes above what was resident before it
     length: int = 0
     note: str = ""
 
@@ -33,11 +33,13 @@ Costs = dict[str, Cost]
 
 
 class Watched:
-    """A server and its processes, asked by one client that keeps its connection."""
+    """A server and its processes. `idle` and `peak` are resident bytes: at the beginning, and at most since."""
 
     def __init__(self, filmroom: Filmroom) -> None:
-        """Watch a server that runs."""
+        """Watch a server that runs, and has done nothing yet."""
         self.filmroom = filmroom
+        with Watch(self._pids) as watch:
+            self.idle = self.peak = watch.peak
 
     def cost(self, work: Callable[[], Cost | None]) -> Cost:
         """Do some work and return what it took, together with what the work says of itself."""
@@ -45,6 +47,7 @@ class Watched:
             start = time.perf_counter()
             own = work()
             seconds = time.perf_counter() - start
+        self.peak = max(self.peak, watch.peak)
         own = own or Cost(seconds)
         return Cost(seconds, own.first, watch.cpu, watch.rise, own.length, own.note)
 
