@@ -12,7 +12,7 @@ from bench.dicomweb.client import Address, Answer, Client, Request
 from bench.instances import STOW, multipart
 from bench.large_study import Slices
 
-SECONDS = 4.0
+SECONDS = 3.0
 STUDY, SLICES = 1, 100
 A_REQUEST = 10
 _STORED = {"Accept": "application/dicom; transfer-syntax=*"}

@@ -33,7 +33,7 @@ Costs = dict[str, Cost]
 
 
 class Watched:
-    """A server and its processes. `idle` and `peak` are resident bytes: at the beginning, and at most since."""
+    """A server and its processes; `idle` and `peak` are resident bytes: at the beginning, and at most."""
 
     def __init__(self, filmroom: Filmroom) -> None:
         """Watch a server that runs, and has done nothing yet."""
