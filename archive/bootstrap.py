@@ -82,7 +82,7 @@ def build(settings: Settings, observe: Observe | None = None) -> Services:
     sandbox = Sandbox(
         processes=settings.codec_processes, timeout=settings.codec_timeout, memory=settings.codec_memory
     )
-    frames = FramesService(database, objects, sandbox)
+    frames = FramesService(database, objects, sandbox, executor)
     metadata = MetadataService(database, objects)
     return Services(
         settings=settings,

@@ -33,14 +33,18 @@ def join_ranges(ranges: Sequence[Range], *, gap: int, limit: int) -> list[Run]:
     stays within `limit` bytes. A single range may be larger than `limit`.
     """
     runs: list[Run] = []
+    members: list[Range] = []
+    begin = stop = 0
     for range_ in ranges:
-        if runs:
-            last = runs[-1]
-            start = min(last.offset, range_[0])
-            stop = max(last.offset + last.length, range_[0] + range_[1])
-            apart = max(range_[0] - last.offset - last.length, last.offset - range_[0] - range_[1])
-            if apart <= gap and stop - start <= limit:
-                runs[-1] = Run(start, stop - start, (*last.members, range_))
+        at, end = range_[0], range_[0] + range_[1]
+        if members:
+            first, last = min(begin, at), max(stop, end)
+            if max(at - stop, begin - end) <= gap and last - first <= limit:
+                begin, stop = first, last
+                members.append(range_)
                 continue
-        runs.append(Run(*range_, (range_,)))
+            runs.append(Run(begin, stop - begin, tuple(members)))
+        members, begin, stop = [range_], at, end
+    if members:
+        runs.append(Run(begin, stop - begin, tuple(members)))
     return runs

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from functools import partial
 
 from archive.errors import NotDecodable, NotFound
 from archive.imaging import encapsulated, native
@@ -23,6 +26,8 @@ from storage.errors import ObjectDamaged
 
 _GAP = 2**16  # bytes read in vain rather than asking the store once more
 _RUN = 2**22  # bytes of one read
+_AHEAD = 8  # reads under way at once, of frames far apart
+_AHEAD_BYTES = 2**23
 _READ = 2**16  # a frame shorter than this is read sooner than its file is sent
 _WHOLE = 2**24  # a frame longer than this is passed on in blocks
 
@@ -59,10 +64,13 @@ class Found:
 class FramesService:
     """Finds, reads and decodes frames."""
 
-    def __init__(self, database: Database, objects: ObjectStore, sandbox: Sandbox) -> None:
+    def __init__(
+        self, database: Database, objects: ObjectStore, sandbox: Sandbox, executor: Executor
+    ) -> None:
         self.database = database
         self.objects = objects
         self.sandbox = sandbox
+        self.executor = executor
 
     def find(self, principal: Principal, place: Place, numbers: Sequence[int] | None) -> Found:
         """Find frames by number, counted from 1, or all; raise NotFound or Gone for what is not there."""
@@ -86,8 +94,9 @@ class FramesService:
             numbers = found.numbers[start : start + FRAMES_PER_BLOCK]
             ranges = self._ranges(found, numbers, known)
             number = iter(numbers)
-            for run in join_ranges(ranges, gap=_GAP, limit=_RUN):
-                yield from self._read(found, run, number, unread=unread and self.objects.in_files)
+            runs = join_ranges(ranges, gap=_GAP, limit=_RUN)
+            for run, read in self._ahead(_key(found), runs):
+                yield from self._read(found, run, read, number, unread=unread and self.objects.in_files)
 
     def decoded(self, found: Found) -> Iterator[Frame]:
         """Give the frames as native pixels, little endian; the next are decoded while one is used.
@@ -174,7 +183,37 @@ class FramesService:
             )
         return [encapsulated.frame_range([known[_first_of(number)]], number) for number in numbers]
 
-    def _read(self, found: Found, run: Run, numbers: Iterator[int], *, unread: bool) -> Iterator[Frame]:
+    def _ahead(self, key: str, runs: Sequence[Run]) -> Iterator[tuple[Run, Callable[[], bytes]]]:
+        """Give each run with what returns its bytes; the next ones are fetched while one is used.
+
+        Frames far apart are a request each where objects are not files, and would wait for one another.
+        """
+        ahead: deque[tuple[Run, Future[bytes] | None]] = deque()
+        waiting = 0
+        try:
+            for run in runs:
+                while ahead and (len(ahead) >= _AHEAD or waiting + run.length > _AHEAD_BYTES):
+                    yield self._fetched(key, *ahead[0])
+                    waiting -= ahead.popleft()[0].length
+                apart = len(runs) > 1 and run.length <= _WHOLE and not self.objects.in_files
+                future = (
+                    self.executor.submit(self.objects.read, key, run.offset, run.length) if apart else None
+                )
+                ahead.append((run, future))
+                waiting += run.length
+            while ahead:
+                yield self._fetched(key, *ahead.popleft())
+        finally:
+            for _, future in ahead:
+                if future is not None:
+                    future.cancel()
+
+    def _fetched(self, key: str, run: Run, future: Future[bytes] | None) -> tuple[Run, Callable[[], bytes]]:
+        return run, future.result if future else partial(self.objects.read, key, run.offset, run.length)
+
+    def _read(
+        self, found: Found, run: Run, read: Callable[[], bytes], numbers: Iterator[int], *, unread: bool
+    ) -> Iterator[Frame]:
         key, pixels = _key(found), found.pixels
         if unread and len(run.members) == 1 and run.length > _READ:
             span = self._span(found, run.members[0])
@@ -184,7 +223,7 @@ class FramesService:
         if run.length > _WHOLE:  # more than a run of several
             yield self._in_blocks(found, run.members[0], next(numbers))
             return
-        data = self.objects.read(key, run.offset, run.length)
+        data = read()
         for member in run.members:
             number, part = next(numbers), run.cut(data, member)
             if len(part) != member[1]:
