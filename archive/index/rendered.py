@@ -12,11 +12,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from archive.index.engine import Database
+from archive.index.organisations import asking
+from archive.index.prepared import Prepared
 from archive.index.records import INSTANCE_COLUMNS, INSTANCE_JOIN, INSTANCE_ORDER, SERIES_ORDER, to_instance
-from archive.index.retrieve import at, missing, visible
+from archive.index.retrieve import VISIBLE, at, at_level, missing, uids, visible
 from archive.index.schema import instances, series, studies
 from archive.model.instance import StoredInstance
-from archive.model.level import Place
+from archive.model.level import Level, Place
 from archive.model.principal import Principal
 
 _LATER = ("OT", "DOC", "ECG", "HD", "EPS", "RESP", "EEG", "EMG", "EOG", "AU")
@@ -37,44 +39,47 @@ def representative_instance(database: Database, principal: Principal, place: Pla
     the first such series: acquired images come before other pictures, and those made from images last, then
     it goes by number. Raise NotFound or Gone where the caller sees nothing at the place.
     """
-    with database.read() as connection:
-        row = connection.execute(_series_of(connection, principal, place)).first()
-        if row is None:
+    row = database.first(_SERIES_OF[place.series_uid is None], **asking(database, principal), **uids(place))
+    if row is None:
+        with database.read() as connection:
             _check_there(connection, principal, place)
-            return None
-        found = _middle(connection, row.id)
-        if found is None:  # deleted between the two statements
-            return None
-        chosen = connection.execute(
-            sa.select(*INSTANCE_COLUMNS).select_from(INSTANCE_JOIN).where(instances.c.id == found)
-        ).first()
-    return None if chosen is None else to_instance(chosen)
+        return None
+    count = database.first(_PICTURED_IN, of=row.id)[0]
+    found = database.first(_NTH_OF, of=row.id, skipped=max(count - 1, 0) // 2)
+    return None if found is None else to_instance(found)  # None: deleted between the statements
 
 
-def _series_of(connection: Connection, principal: Principal, place: Place) -> sa.Select[tuple[int]]:
+def _series_of(level: Level) -> Prepared:
     """Return the statement that gives the first series that there is a picture of at a place."""
-    rank = sa.case((series.c.modality.in_(_LAST), 2), (series.c.modality.in_(_LATER), 1), else_=0)
+    later = [(series.c.modality == modality, 1) for modality in _LATER]
+    rank = sa.case(*((series.c.modality == modality, 2) for modality in _LAST), *later, else_=0)
     pictured = sa.exists().where(instances.c.series_id == series.c.id, _PICTURED)
-    return (
+    return Prepared(
         sa.select(series.c.id)
         .join(studies)
-        .where(visible(connection, principal), *at(Place(place.study_uid, place.series_uid)), pictured)
+        .where(VISIBLE, *at_level(level), pictured)
         .order_by(rank, *SERIES_ORDER)
         .limit(1)
     )
 
 
-def _middle(connection: Connection, series_id: int) -> int | None:
-    """Return the row id of the middle instance that there is a picture of in a series."""
-    pictured = (instances.c.series_id == series_id, _PICTURED)
-    count = connection.scalar(sa.select(sa.func.count()).select_from(instances).where(*pictured)) or 0
-    return connection.scalar(
-        sa.select(instances.c.id)
-        .where(*pictured)
+_SERIES_OF = {True: _series_of(Level.STUDY), False: _series_of(Level.SERIES)}
+"""By whether the place is a study."""
+_OF = (instances.c.series_id == sa.bindparam("of"), _PICTURED)
+_PICTURED_IN = Prepared(sa.select(sa.func.count().label("count_of")).select_from(instances).where(*_OF))
+_NTH_OF = Prepared(
+    sa.select(*INSTANCE_COLUMNS)
+    .select_from(INSTANCE_JOIN)
+    .where(
+        instances.c.id
+        == sa.select(instances.c.id)
+        .where(*_OF)
         .order_by(*INSTANCE_ORDER)
-        .offset(max(count - 1, 0) // 2)
+        .offset(sa.bindparam("skipped", type_=sa.Integer))
         .limit(1)
+        .scalar_subquery()
     )
+)
 
 
 def _check_there(connection: Connection, principal: Principal, place: Place) -> None:
