@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Iterator
 from functools import cache
 from io import BytesIO
@@ -19,7 +20,8 @@ from bench.scale_report import Timed
 
 _FILE = Path(pydicom.__file__).parent / "data" / "test_files" / "CT_small.dcm"
 REPEATED = 12
-_STUDY = "998.997"
+_STUDY = "9999999999999.998.997"
+_RUN = f"1{time.time_ns() // 10**6 % 10**12:012}"  # an index that is kept has the studies of the run before
 
 
 def stores(client: Client) -> Iterator[Timed]:
@@ -40,9 +42,9 @@ def stores(client: Client) -> Iterator[Timed]:
 
 
 def _request(count: int, number: int) -> Request:
-    place = f"{count:03}.{number:03}".encode()
+    place = f"{_RUN}.{100 + count}.{100 + number}".encode()  # as long as _STUDY, and no number begins with 0
     of_study = _slice().replace(_STUDY.encode(), place)
-    files = [of_study.replace(place + b".999", b"%b.%03d" % (place, i)) for i in range(count)]
+    files = [of_study.replace(place + b".999", b"%b.%d" % (place, 100 + i)) for i in range(count)]
     return Request("/studies", stored(count), "POST", STOW, b"".join(multipart(files)))
 
 
