@@ -44,7 +44,7 @@ class Questions:
         yield self._case("StudyDate, a week", self._by_week)
         yield self._case(f"page 1 of {PAGE}", lambda _: _get(f"/studies?limit={PAGE}", checks.page(PAGE)))
         number, size = self._far()
-        yield self._page(f"page {number:,} of {size}, by cursor", number, size)
+        yield self._page(f"page {number:,}, by cursor", number, size)
         yield self._case(f"viewer's list of {_VIEWER} with counts", self._viewer)
         yield self._case("series of a study", self._series)
         yield self._case(f"instances of a series of {LONG_SERIES}", self._instances)
