@@ -26,7 +26,7 @@ from archive.services.study_values import values_of
 from archive.settings import Settings
 from tests import builders
 
-SMALL, LARGE = 24, 1_800
+SMALL, LARGE = 24, 900
 SERIES = 2
 
 
