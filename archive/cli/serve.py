@@ -20,6 +20,7 @@ from archive.cli.common import is_embedded, read_settings
 from archive.cli.server import gunicorn_options, make_metrics_folder
 from archive.settings import Settings, settings_table
 
+_FIRST = 1.0  # seconds after which jobs begin: the processes that answer are to be there first
 _SLOWEST_RESTART = 5.0  # seconds between two starts of a worker that keeps dying
 
 
@@ -60,7 +61,7 @@ class JobsProcess:
     def __init__(self, *, wanted: bool) -> None:
         self._wanted = wanted
         self._process: subprocess.Popen[bytes] | None = None
-        self._started = -_SLOWEST_RESTART
+        self._started = time.monotonic() - _SLOWEST_RESTART + _FIRST
 
     def keep(self) -> None:
         """Start the worker where it does not run."""
