@@ -20,6 +20,8 @@ from storage.errors import StorageError
 
 _BLOCK = 2**20
 _END = b""
+_LARGE = 2**21
+"""Bytes from which on another thread is worth while."""
 _HEAD = 2**16 + 2**12
 """Bytes at the start that are kept in memory: a window of the walk, behind preamble and file meta."""
 
@@ -30,8 +32,8 @@ class Staged:
     def __init__(self, begin: Callable[[], Draft], *, largest: int, executor: Executor | None = None) -> None:
         """Write to a draft that `begin` gives, and refuse more than `largest` bytes.
 
-        With an executor the bytes are hashed and written by another thread, while more of them come and while
-        their head is read.
+        With an executor the bytes of a large one are hashed and written by another thread, while more of them
+        come and while their head is read; for a small one the change of threads costs what it saves.
         """
         self.draft: Draft | None = None
         self.file: BinaryIO | None = None  # of one that stays in place
@@ -41,7 +43,8 @@ class Staged:
         self._hash = hashlib.sha256()
         self._head = bytearray()
         self._trouble: StorageError | None = None
-        self._behind = None if executor is None else Behind(executor, self._take)
+        self._executor = executor
+        self._behind: Behind | None = None
 
     @classmethod
     def of_file(cls, path: Path) -> Staged:
@@ -61,6 +64,8 @@ class Staged:
             raise TooLarge(f"an instance is longer than {self._largest} bytes (FILMROOM_MAX_INSTANCE)")
         if len(self._head) < _HEAD:
             self._head += data[: _HEAD - len(self._head)]
+        if self._behind is None and self._executor is not None and self.size > _LARGE:
+            self._behind = Behind(self._executor, self._take)
         if self._behind is None:
             self._take(data)
         else:

@@ -18,6 +18,12 @@ DATA = bytes(range(256)) * 4096
 PIECE = 2**16
 
 
+@pytest.fixture(autouse=True)
+def large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take all for large but the first pieces."""
+    monkeypatch.setattr("archive.services.staging._LARGE", 2 * PIECE)
+
+
 @pytest.fixture(params=["at once", "behind"])
 def executor(request: pytest.FixtureRequest) -> Iterator[Executor | None]:
     """Give the two ways."""
@@ -85,7 +91,7 @@ def test_what_is_empty(executor: Executor | None) -> None:
 def test_the_head_is_read_while_the_rest_is_written() -> None:
     go = threading.Event()
     with ThreadPoolExecutor(1) as pool:
-        staged = Staged(lambda: Draft(lambda: _wait(go)), largest=2**30, executor=pool)
+        staged = Staged(lambda: Draft(_after(2, go)), largest=2**30, executor=pool)
         fill(staged)  # as long as what may wait
         assert staged.read_at(0, 1000) == DATA[:1000]
         go.set()
@@ -93,15 +99,21 @@ def test_the_head_is_read_while_the_rest_is_written() -> None:
         staged.close()
 
 
-def _wait(event: threading.Event) -> None:
-    assert event.wait(10)
+def _after(pieces: int, event: threading.Event) -> Callable[[], None]:
+    """Return what waits for an event from a piece on."""
+    count = iter(range(1_000_000))
+
+    def wait() -> None:
+        assert next(count) < pieces or event.wait(10)
+
+    return wait
 
 
 def test_only_so_much_waits() -> None:
     """Else a fast client and a slow disk meet in our memory."""
     go, written = threading.Event(), threading.Event()
     with ThreadPoolExecutor(2) as pool:
-        staged = Staged(lambda: Draft(lambda: _wait(go)), largest=2**30, executor=pool)
+        staged = Staged(lambda: Draft(_after(2, go)), largest=2**30, executor=pool)
 
         def bring() -> None:
             fill(staged, DATA * 4)
