@@ -8,6 +8,7 @@ prometheus_client looks at that when it is imported.
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import tempfile
 from pathlib import Path
@@ -23,6 +24,7 @@ from archive.log import JsonFormatter
 from archive.settings import Settings
 
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+_OPEN_FILES = 65_536  # of a process, where the system allows them
 _SERVICES = "filmroom"  # EXTENSION of archive/web/context.py, which the main process is not to load
 
 
@@ -51,6 +53,7 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
         "loglevel": settings.log_level,
         "logger_class": ServerLog,
         "control_socket_disable": True,
+        "on_starting": _allow_open_files,
         "post_fork": _share_arenas,
         "post_worker_init": _warm,
         "pre_request": _client_timeout(settings.client_timeout),
@@ -58,6 +61,14 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
         "on_exit": _remove_metrics,
     }
     return {name: value for name, value in options.items() if name in {each.name for each in KNOWN_SETTINGS}}
+
+
+def _allow_open_files(_server: Arbiter) -> None:
+    """Allow as many open files as the system lets us: each store request holds some tens of them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def make_metrics_folder() -> None:
