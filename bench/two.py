@@ -2,8 +2,9 @@
 
 One server and its clients are held to one core, and so are PostgreSQL and the bucket while it is alone; the
 second one and its clients have the other core. So each server has an equal share of the processor, and the
-two should do near twice as much, less what they wait for each other. On a machine that others use as well, the
-processor time of a request says more: where it stays, twice the processor is twice the rate. Two minutes.
+two should do near twice as much, less what they wait for each other. On a machine that others use as well,
+the processor time of a request says more: where it stays, twice the processor is twice the rate. `python -m
+bench two`, two minutes.
 """
 
 from __future__ import annotations
