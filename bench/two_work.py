@@ -74,13 +74,15 @@ def _retrieve(slices: Slices, _client: int, _turn: int) -> Iterator[Request]:
         yield Request(path, _fine, headers=_STORED, keep=False)
 
 
+_RETRIEVE, _STORE = "retrieve of one instance", f"STOW of {A_REQUEST} instances"
 WORK: dict[str, Callable[[Slices, int, int], Iterator[Request]]] = {
     f"metadata of {SLICES} instances, gzip": _metadata,
     "search for 50 instances of a series": _search,
     "rendered slice": _pictures,
-    "retrieve of one instance": _retrieve,
-    f"STOW of {A_REQUEST} instances": _stores,
+    _RETRIEVE: _retrieve,
+    _STORE: _stores,
 }
+MOVES_BYTES = (_RETRIEVE, _STORE)
 
 
 def drive(address: Address, name: str, core: int, client: int, turn: int) -> tuple[int, float]:
