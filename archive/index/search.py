@@ -33,20 +33,17 @@ from archive.index.search_results import Result, details, shown, to_results
 from archive.index.search_scan import Found, scan
 from archive.index.sql import Composed, Sql, among, joined, sql, value
 from archive.model.principal import Principal
-from archive.model.query import NEWEST_FIRST, Query
+from archive.model.query import Query
 
-MOST_COUNTED = 1_000
-"""Matches that are counted beside a page where an index has nothing else: of all studies, or of some days."""
-MOST_LOOKED_AT = 200
-"""And where each has to be looked at, with many that do not match: that takes longer than the page itself."""
-_MOST_COUNTED_ALONE = 10_000  # where nothing but the number is wanted
+MOST_COUNTED = 10_000
+"""Matches that are counted beside a page; where there are more, nobody is told how many."""
 
 
 @dataclass(frozen=True, slots=True)
 class SearchPage:
     """One page of a search.
 
-    `total` is exact, and None beyond `most`; so is `remaining`, which counts what comes after the page.
+    `total` is exact, and None beyond MOST_COUNTED; so is `remaining`, which counts what comes after the page.
     `start` counts what comes before it.
 
     `next_cursor` is None where nothing comes after it, `previous_cursor` where nothing comes before it.
@@ -60,7 +57,6 @@ class SearchPage:
     notes: tuple[str, ...] = ()
     start: int = 0
     previous_cursor: str | None = None
-    most: int = MOST_COUNTED
 
 
 def search(
@@ -89,7 +85,7 @@ def search(
     elif query.limit:
         page = _page(database, plan, query, cursor)
     else:
-        number = _count(database, plan, _MOST_COUNTED_ALONE)
+        number = _count(database, plan)
         return SearchPage([], number, number, None, query.notes)
     results = to_results(page.rows)
     results = add_extras(database, plan, query, results, found, read_metadata)
@@ -118,8 +114,7 @@ def _page(database: Database, plan: Plan, query: Query, cursor: Cursor | None) -
     backward = cursor is not None and cursor.backward
     ordered = flipped(plan.terms) if backward else plan.terms
     parts = plan.segments(ordered, cursor.beside if cursor is not None else None)
-    most = _most(query)
-    counted = sql("({})", _counted(plan, most))
+    counted = sql("({})", _counted(plan))
     if not backward:
         full = "CASE WHEN (SELECT count(*) FROM page) > {} THEN {} END"
         counted = sql(full, value(query.limit), counted)
@@ -127,13 +122,13 @@ def _page(database: Database, plan: Plan, query: Query, cursor: Cursor | None) -
     seen = cursor.seen if cursor is not None else query.offset
     if not rows:
         start = 0 if backward else seen
-        return _Page([], start, more=False, total=_count(database, plan, most) if seen else 0)
+        return _Page([], start, more=False, total=_count(database, plan) if seen else 0)
     beyond, total = len(rows) > query.limit, rows[0].total
     del rows[query.limit :]
     if backward:
         start = max(seen - len(rows), 0) if beyond else 0
-        return _Page(rows[::-1], start, more=True, total=_told(total, most))
-    return _Page(rows, seen, beyond, _told(total if beyond else seen + len(rows), most))
+        return _Page(rows[::-1], start, more=True, total=_told(total))
+    return _Page(rows, seen, beyond, _told(total if beyond else seen + len(rows)))
 
 
 def _statement(plan: Plan, query: Query, page: Sql, ordered: Iterable[Term], total: Sql) -> Composed:
@@ -175,23 +170,17 @@ def _segment(plan: Plan, part: Segment) -> Sql:
     return sql("{} ORDER BY {}", rows, plan.order_by(part.terms))
 
 
-def _most(query: Query) -> int:
-    """Return how many matches of a query are counted beside a page of them."""
-    by_date = not query.either and all(key.path == (NEWEST_FIRST.tag,) for key in query.keys)
-    return MOST_COUNTED if by_date else MOST_LOOKED_AT
+def _told(counted: int) -> int | None:
+    return int(counted) if counted <= MOST_COUNTED else None
 
 
-def _told(counted: int, most: int) -> int | None:
-    return int(counted) if counted <= most else None
-
-
-def _counted(plan: Plan, most: int) -> Sql:
+def _counted(plan: Plan) -> Sql:
     source = plan.source(plan.level)
-    return sql("SELECT count(*) FROM (SELECT 1 {} LIMIT {}) AS matches", source, value(most + 1))
+    return sql("SELECT count(*) FROM (SELECT 1 {} LIMIT {}) AS matches", source, value(MOST_COUNTED + 1))
 
 
-def _count(database: Database, plan: Plan, most: int) -> int | None:
-    return _told(database.first(Composed(_counted(plan, most), ["total"])).total, most)
+def _count(database: Database, plan: Plan) -> int | None:
+    return _told(database.first(Composed(_counted(plan), ["total"])).total)
 
 
 def _page_of_found(
@@ -237,5 +226,4 @@ def _finished(
         notes=query.notes,
         start=page.start,
         previous_cursor=cursor(page.start, page.rows[0], backward=True) if less else None,
-        most=_most(query),
     )

@@ -79,8 +79,7 @@ archive may do everything.
   returns more than {max_limit}.
   `Link` with `rel="next"` leads to the next page; `Warning: 299` tells that there are more, and
   how many where that is known.
-  `X-Total-Count` is exact to 1,000, to 200 where more than StudyDate is matched, and left out beyond.
-  `limit=0` only counts, to 10,000.
+  `X-Total-Count` is exact to 10,000 and left out beyond; `limit=0` only counts.
 - Order: StudyDate and StudyTime, newest first, empty ones last, then UID; series and instances
   within by their numbers, then UIDs. `orderby` (not in PS3.18) orders studies by {orderable}, or with `-`
   before it the other way round; empty ones come last, equal ones newest first, under `-` oldest first.
