@@ -175,8 +175,12 @@ def _told(counted: int) -> int | None:
 
 
 def _counted(plan: Plan) -> Sql:
-    source = plan.source(plan.level)
-    return sql("SELECT count(*) FROM (SELECT 1 {} LIMIT {}) AS matches", source, value(MOST_COUNTED + 1))
+    most = value(MOST_COUNTED + 1)
+    parts = [sql("SELECT 1 {}", each) for each in plan.sources(plan.level)]
+    if len(parts) > 1:
+        parts = [sql("(SELECT * FROM ({} LIMIT {}) AS part)", each, most) for each in parts]
+    matches = joined(" UNION ALL ", parts)
+    return sql("SELECT count(*) FROM ({} LIMIT {}) AS matches", matches, most)
 
 
 def _count(database: Database, plan: Plan) -> int | None:

@@ -19,6 +19,7 @@ from archive.model.level import Level
 from archive.model.query import AnyOf, DateTimeRange, Empty, FuzzyName, Key, Match, Range, Wildcard
 
 _BIGINT = 2**63
+_MOST_ARMS = 6
 _ID = column(studies.c.id)
 
 
@@ -63,6 +64,15 @@ def name_condition(columns: Sequence[Sql], match: Match, *, sqlite: bool) -> Sql
     if isinstance(match, Empty):
         return all_of(map(_empty, groups))
     return any_of(any_of(_name_arms(groups, text, sqlite=sqlite)) for text in _texts(match))
+
+
+def patient_name_arms(match: Match) -> tuple[Sql, ...]:
+    """Return conditions of which one must hold for a patient's name to match; none for other matches."""
+    if not isinstance(match, AnyOf | Wildcard):
+        return ()
+    groups = [column(studies.c["patient_name" + end]) for end in ("", "_ideographic", "_phonetic")]
+    arms = [arm for text in _texts(match) for arm in _name_arms(groups, text, sqlite=False)]
+    return tuple(arms) if len(arms) <= _MOST_ARMS else ()
 
 
 def _texts(match: Match) -> tuple[str, ...]:

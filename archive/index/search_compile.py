@@ -16,7 +16,7 @@ from archive.index.patterns import like
 from archive.index.schema import instances, series, studies
 from archive.index.search_attributes import SearchAttribute
 from archive.index.search_chosen import instance_condition
-from archive.index.search_columns import COLUMNS, Context, begins
+from archive.index.search_columns import COLUMNS, Context, begins, patient_name_arms
 from archive.index.search_order import fixed, terms
 from archive.index.search_plan import Plan
 from archive.index.sql import Sql, any_of, column, compare, sql
@@ -24,6 +24,7 @@ from archive.model.attributes import BY_TAG
 from archive.model.level import Level, Place
 from archive.model.query import AnyOf, DateTimeRange, Empty, FuzzyName, Key, Path, Query, Wildcard
 
+_PATIENT_NAME = "00100010"
 _STUDY_UID = "0020000D"
 _REQUESTS = "00400275"
 _STEP_ID, _PROCEDURE_ID = "00400009", "00401001"
@@ -102,6 +103,8 @@ def _plain(plan: Plan, context: Context, key: Key, ready: Chosen) -> None:
         _chosen(plan, context, key, ready)
         return
     condition = indexed.condition(context, key)
+    if tag == _PATIENT_NAME and not context.sqlite and not plan.conditions[Level.STUDY]:
+        plan.arms = patient_name_arms(key.match)
     both = _instance_uid(context, condition) if tag == "00080018" else [condition]
     plan.conditions[indexed.level] += both
     if indexed.selective and begins(key.match):
