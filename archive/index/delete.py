@@ -56,6 +56,7 @@ class Seen:
     study_id: int
     revision: int
     patient_conflict: bool
+    patients: frozenset[tuple[str, str]]  # identities beside the study's own
     study_attributes: Attributes
     series_attributes: Mapping[int, Attributes]  # of series that lose some instances and keep others
     doomed: tuple[DoomedInstance, ...]
@@ -107,10 +108,12 @@ def look(database: Database, principal: Principal, place: Place) -> Seen:
         if not doomed:
             raise missing(connection, principal, place)
         of_series = _counted_series(connection, study.id, lost.keys())
+        patients = _patients(connection, study)
     return Seen(
         study_id=study.id,
         revision=study.revision,
         patient_conflict=study.patient_conflict,
+        patients=patients,
         study_attributes=orjson.loads(study.attributes),
         series_attributes={
             row.id: orjson.loads(row.attributes) for row in of_series if row.instances > lost[row.id]
@@ -129,10 +132,12 @@ def look_at_all(database: Database, principal: Principal, study_uid: str) -> See
         if study is None:
             return None
         of_series = _counted_series(connection, study.id)
+        patients = _patients(connection, study)
     return Seen(
         study_id=study.id,
         revision=study.revision,
         patient_conflict=study.patient_conflict,
+        patients=patients,
         study_attributes=orjson.loads(study.attributes),
         series_attributes={row.id: orjson.loads(row.attributes) for row in of_series},
         doomed=(),
@@ -152,6 +157,17 @@ def _counted_series(connection: Connection, study_id: int, ids: Collection[int] 
     if ids is not None and len(ids) <= _FEW:
         statement = statement.where(series.c.id.in_(ids))
     return [row for row in connection.execute(statement) if ids is None or row.id in ids]
+
+
+def _patients(connection: Connection, study: Any) -> frozenset[tuple[str, str]]:
+    if not study.patient_conflict:
+        return frozenset()
+    rows = connection.execute(
+        sa.select(study_patients.c.patient_id, study_patients.c.issuer_of_patient_id).where(
+            study_patients.c.study_id == study.id
+        )
+    )
+    return frozenset((row[0], row[1]) for row in rows)
 
 
 def _some(column: sa.Column[int]) -> Prepared:

@@ -54,11 +54,28 @@ def values_of(database: Database, objects: ObjectStore, seen: Seen) -> Values:
     for series_id, attributes in seen.series_attributes.items():
         own = _attributes(database, objects, seen, series_id)
         series[series_id] = _refill(own, attributes, SERIES_ATTRIBUTES)
-    patients: set[tuple[str, str]] = set()
-    if seen.patient_conflict:
-        named = {patient_of(attributes) for attributes in _attributes(database, objects, seen)}
-        patients = {each for each in named if differ(patient_of(study), each)}
-    return Values(study, series, frozenset(patients))
+    patients = _patients(database, objects, seen, study) if seen.patient_conflict else frozenset()
+    return Values(study, series, patients)
+
+
+def _patients(
+    database: Database, objects: ObjectStore, seen: Seen, study: Attributes
+) -> frozenset[tuple[str, str]]:
+    """Return the identities that instances name beside the study's own.
+
+    While that stays the same they are among those known, and the look ends when all of them are found. The
+    first instances are the study's own, and those of somebody else came late: the last ones are next.
+    """
+    own = patient_of(study)
+    known = seen.patients if own == patient_of(seen.study_attributes) else None
+    named: set[tuple[str, str]] = set()
+    for attributes in _attributes(database, objects, seen, last_first=True):
+        each = patient_of(attributes)
+        if differ(own, each):
+            named.add(each)
+            if known is not None and named >= known:
+                break
+    return frozenset(named)
 
 
 def _refill(instances: Iterator[Attributes], before: Attributes, level: tuple[Attribute, ...]) -> Attributes:
@@ -76,7 +93,13 @@ def _refill(instances: Iterator[Attributes], before: Attributes, level: tuple[At
 
 
 def _attributes(
-    database: Database, objects: ObjectStore, seen: Seen, series_id: int | None = None
+    database: Database,
+    objects: ObjectStore,
+    seen: Seen,
+    series_id: int | None = None,
+    *,
+    last_first: bool = False,
 ) -> Iterator[Attributes]:
     for ids in index.remaining_ids(database, seen, series_id):
-        yield from (orjson.loads(text(each, b"")) for each in packed(database, objects, ids))
+        some = packed(database, objects, ids[::-1] if last_first else ids)
+        yield from (orjson.loads(text(each, b"")) for each in some)

@@ -7,6 +7,7 @@ import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -41,18 +42,24 @@ def services(backend: Settings) -> Iterator[Services]:
     made.close()
 
 
-def study(count: int) -> Iterator[NewInstance]:
-    """Give the instances of a study, series by series; only the first one says when it was."""
+def study(count: int, *, strangers: int = 0) -> Iterator[NewInstance]:
+    """Give the instances of a study, series by series; only the first one says when it was.
+
+    As many as `strangers` of the last ones are of another patient.
+    """
+    stranger = builders.instance(PatientID="stranger", PatientComments="c" * 600)
     file = builders.instance(StudyTime=None, PatientComments="c" * 600)
     first = builders.instance(PatientComments="c" * 600)
     readings = [
-        read_instance(BytesSource(f), bulk_threshold=64, max_inflated=2**20).reading for f in (first, file)
+        read_instance(BytesSource(f), bulk_threshold=64, max_inflated=2**20).reading
+        for f in (first, file, stranger)
     ]
     sha256 = hashlib.sha256(file).hexdigest()
     for series in range(SERIES):
         for number in range(count // SERIES):
             at = place(count, series, number)
-            reading = readings[bool(series or number)]
+            late = series == SERIES - 1 and number >= count // SERIES - strangers
+            reading = readings[2 if late else bool(series or number)]
             own = Identity(
                 str(at.study_uid), str(at.series_uid), str(at.sop_uid), reading.identity.sop_class_uid
             )
@@ -146,3 +153,27 @@ def test_a_series_of_a_large_study_goes_whole_and_takes_its_values_along(service
     )
     assert services.delete.delete(ANYONE, Place(first.study_uid)) == LARGE // 2
     assert counts(services, SMALL) == (SMALL, [SMALL // 2, SMALL // 2], SMALL)
+
+
+def test_instances_of_another_patient_go_one_by_one_without_a_look_at_all_others(services: Services) -> None:
+    count, strangers = 1_200, 6
+    uid = builders.uid("large", count)
+    for _ in bulk.load(services.database, ANYONE, study(count, strangers=strangers), keep=timedelta(days=1)):
+        pass
+    looked: list[int] = []
+    rows = services.database.rows
+
+    def counted(statement: Any, **values: Any) -> list[Any]:
+        found = rows(statement, **values)
+        looked.append(sum(hasattr(each, "segments") for each in found))
+        return found
+
+    services.database.rows = counted  # type: ignore[method-assign]
+    for number in range(strangers):
+        looked.clear()
+        assert index.look_at_all(services.database, ANYONE, uid).patients == {("stranger", "")}  # type: ignore[union-attr]
+        services.delete.delete(ANYONE, place(count, 1, count // SERIES - 1 - number))
+        assert number == strangers - 1 or sum(looked) < count * 2 // 3, looked
+    seen = index.look_at_all(services.database, ANYONE, uid)
+    assert seen is not None
+    assert (seen.patient_conflict, seen.patients, seen.remaining) == (False, frozenset(), count - strangers)
