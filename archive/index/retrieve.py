@@ -80,20 +80,23 @@ def uids(place: Place) -> dict[str, str | None]:
     return {"study": place.study_uid, "series": place.series_uid, "instance": place.sop_uid}
 
 
-_IDS = {
-    level: Prepared(
+def _ids(*conditions: sa.ColumnElement[bool]) -> Prepared:
+    return Prepared(
         sa.select(instances.c.id)
         .select_from(INSTANCE_JOIN)
-        .where(VISIBLE, *at_level(level))
+        .where(VISIBLE, *conditions)
         .order_by(*SERIES_ORDER, *INSTANCE_ORDER)
     )
-    for level in Level
-}
+
+
+_IDS = {level: _ids(*at_level(level)) for level in Level}
+_ALL_IDS = _ids()
 
 
 def instance_ids(database: Database, principal: Principal, place: Place) -> array[int]:
     """Return the row ids of the instances at a place, in order; raise NotFound or Gone."""
-    rows = database.rows(_IDS[place.level], **asking(database, principal), **uids(place))
+    statement = _ALL_IDS if place.study_uid is None else _IDS[place.level]
+    rows = database.rows(statement, **asking(database, principal), **uids(place))
     if not rows:
         raise _missing(database, principal, place)
     return array("q", [row[0] for row in rows])

@@ -1,4 +1,4 @@
-"""Bodies: the request's as a stream with limits, and the parts of a multipart answer."""
+"""Bodies of answers: the parts of a multipart one, ranges, and files that need not be read."""
 
 from __future__ import annotations
 
@@ -10,40 +10,8 @@ from flask import Response, request, stream_with_context
 
 from archive.dicomweb.conditional import parse_range
 from archive.dicomweb.multipart import closing, multipart_content_type, new_boundary, part_head
-from archive.errors import InvalidRequest, TooLarge
 from archive.services.blocks import Blocks
 from storage.file_range import SENDS_FILES, FileRange
-
-CHUNK = 2**18
-
-
-def body_chunks(limit: int) -> Iterator[bytes]:
-    """Give the request's body in pieces; raise TooLarge past `limit` bytes (0: no limit).
-
-    Raise InvalidRequest for a body that is cut off.
-    """
-    if limit and (request.content_length or 0) > limit:
-        raise TooLarge(f"the body is longer than {limit} bytes (FILMROOM_MAX_BODY)")
-    got = 0
-    while chunk := _read():
-        got += len(chunk)
-        if limit and got > limit:
-            raise TooLarge(f"the body is longer than {limit} bytes (FILMROOM_MAX_BODY)")
-        yield chunk
-    if request.content_length is not None and got < request.content_length:
-        raise _cut_off()
-
-
-def _read() -> bytes:
-    try:
-        data: bytes = request.stream.read(CHUNK)
-    except OSError as error:  # what servers raise when the connection ends or a chunk is malformed
-        raise _cut_off() from error
-    return data
-
-
-def _cut_off() -> InvalidRequest:
-    return InvalidRequest("the body was cut off before its end; nothing of it was stored", where="body")
 
 
 @dataclass(frozen=True, slots=True)
