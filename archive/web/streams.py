@@ -13,6 +13,8 @@ from archive.dicomweb.multipart import closing, multipart_content_type, new_boun
 from archive.services.blocks import Blocks
 from storage.file_range import SENDS_FILES, FileRange
 
+CHUNK = 2**18
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
