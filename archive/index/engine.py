@@ -173,10 +173,14 @@ def _translated() -> Iterator[None]:
 
 
 def _engine(url: str, pool: int, timeout: int) -> Engine:
+    waiting: dict[str, Any] = {
+        "pool_size": pool,
+        "max_overflow": 0,
+        "pool_timeout": timeout,
+        "pool_use_lifo": True,  # so few are used, and have at hand what they need
+    }
     if url.startswith("sqlite"):
-        engine = sa.create_engine(
-            url, pool_size=pool, max_overflow=0, pool_timeout=timeout, connect_args={"timeout": _BUSY}
-        )
+        engine = sa.create_engine(url, **waiting, connect_args={"timeout": _BUSY})
         sa.event.listen(engine, "connect", _sqlite_connect)
         sa.event.listen(engine, "begin", _sqlite_begin)
         return engine
@@ -189,10 +193,9 @@ def _engine(url: str, pool: int, timeout: int) -> Engine:
     }
     engine = sa.create_engine(
         url,
-        pool_size=pool,
-        max_overflow=0,
-        pool_timeout=timeout,
+        **waiting,
         isolation_level="READ COMMITTED",
+        use_native_hstore=False,  # it would ask each new connection for a type that the index has not
         connect_args={
             "connect_timeout": 5,
             "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
