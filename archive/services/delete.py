@@ -6,8 +6,9 @@ from datetime import timedelta
 
 from archive.errors import CommitUnknown, Unavailable
 from archive.index import delete as index
-from archive.index.delete import Changed, Seen, Values
+from archive.index.delete import Changed, Values
 from archive.index.engine import Database
+from archive.index.seen import Seen, look
 from archive.model.level import Place
 from archive.model.principal import Principal
 from archive.services.markers import take_back_marker, write_deleted_marker
@@ -33,7 +34,7 @@ class DeleteService:
         the caller's request did not name and no marker speaks of less than went.
         """
         for _ in range(_ATTEMPTS):
-            seen = index.look(self.database, principal, place)
+            seen = look(self.database, principal, place)
             values = values_of(self.database, self.objects, seen)
             try:
                 self._delete(principal, place, seen, values)

@@ -12,8 +12,9 @@ import orjson
 
 from archive.dicom.segments import text
 from archive.index import delete as index
-from archive.index.delete import Attributes, Changed, Seen, Values
+from archive.index.delete import Changed, Values
 from archive.index.engine import Database
+from archive.index.seen import Attributes, Seen, look_at_all, remaining_ids
 from archive.index.store_parents import differ, filled, has_value, patient_of
 from archive.model.attributes import SERIES_ATTRIBUTES, STUDY_ATTRIBUTES, Attribute
 from archive.model.principal import Principal
@@ -27,7 +28,7 @@ _ATTEMPTS = 5
 def refresh(database: Database, objects: ObjectStore, principal: Principal, study_uid: str) -> None:
     """Work out the values of a study and its series anew; a store meanwhile makes this look again."""
     for _ in range(_ATTEMPTS):
-        seen = index.look_at_all(database, principal, study_uid)
+        seen = look_at_all(database, principal, study_uid)
         if seen is None:
             return
         values = values_of(database, objects, seen)
@@ -100,6 +101,6 @@ def _attributes(
     *,
     last_first: bool = False,
 ) -> Iterator[Attributes]:
-    for ids in index.remaining_ids(database, seen, series_id):
+    for ids in remaining_ids(database, seen, series_id):
         some = packed(database, objects, ids[::-1] if last_first else ids)
         yield from (orjson.loads(text(each, b"")) for each in some)

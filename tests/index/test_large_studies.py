@@ -18,6 +18,7 @@ from archive.dicom.source import BytesSource
 from archive.index import bulk
 from archive.index import delete as index
 from archive.index.schema import instances, retired_objects, series_state, study_state
+from archive.index.seen import look, look_at_all
 from archive.index.store_rows import NewInstance
 from archive.model.instance import Identity
 from archive.model.keys import instance_stem
@@ -116,7 +117,7 @@ def test_a_delete_asks_as_little_under_its_lock_for_a_large_study(services: Serv
     asked = []
     for count in (SMALL, LARGE):
         where = Place(place(count, 0, 0).study_uid)
-        seen = index.look(services.database, ANYONE, where)
+        seen = look(services.database, ANYONE, where)
         values = values_of(services.database, services.objects, seen)
         statements: list[str] = []
 
@@ -147,10 +148,7 @@ def test_a_series_of_a_large_study_goes_whole_and_takes_its_values_along(service
     first = place(LARGE, 0, 0)
     assert services.delete.delete(ANYONE, Place(first.study_uid, first.series_uid)) == LARGE // 2
     assert counts(services, LARGE) == (LARGE // 2, [LARGE // 2], LARGE // 2)
-    assert (
-        index.look(services.database, ANYONE, Place(first.study_uid)).study_attributes.get("00080030", {})
-        == {}
-    )
+    assert look(services.database, ANYONE, Place(first.study_uid)).study_attributes.get("00080030", {}) == {}
     assert services.delete.delete(ANYONE, Place(first.study_uid)) == LARGE // 2
     assert counts(services, SMALL) == (SMALL, [SMALL // 2, SMALL // 2], SMALL)
 
@@ -171,9 +169,9 @@ def test_instances_of_another_patient_go_one_by_one_without_a_look_at_all_others
     services.database.rows = counted  # type: ignore[method-assign]
     for number in range(strangers):
         looked.clear()
-        assert index.look_at_all(services.database, ANYONE, uid).patients == {("stranger", "")}  # type: ignore[union-attr]
+        assert look_at_all(services.database, ANYONE, uid).patients == {("stranger", "")}  # type: ignore[union-attr]
         services.delete.delete(ANYONE, place(count, 1, count // SERIES - 1 - number))
         assert number == strangers - 1 or sum(looked) < count * 2 // 3, looked
-    seen = index.look_at_all(services.database, ANYONE, uid)
+    seen = look_at_all(services.database, ANYONE, uid)
     assert seen is not None
     assert (seen.patient_conflict, seen.patients, seen.remaining) == (False, frozenset(), count - strangers)
