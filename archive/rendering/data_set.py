@@ -14,7 +14,6 @@ from pydicom.tag import Tag
 
 from archive.dicom.charset import Encodings, encodings_of
 from archive.dicom.headers import PIXEL_TAGS
-from archive.dicom.source import BytesSource
 from archive.dicom.walk import (
     ELEMENT,
     ITEM,
@@ -22,17 +21,12 @@ from archive.dicom.walk import (
     SEQUENCE,
     SEQUENCE_END,
     Event,
-    Limits,
-    Unreadable,
     Walk,
 )
-from archive.errors import NotDecodable, NotDicom
 from archive.rendering.raw_values import value_of
+from archive.rendering.walked import walked
 
-_IMPLICIT, _BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
 _CHARACTER_SET = 0x00080005
-_LIMITS = Limits(depth=100_000)  # a page is bounded by what it shows, not by how deep that lies
-_MOST_OPAQUE = 16  # each of them means another pass, as in archive/dicom/read.py
 
 
 def read_data_set(data: bytes, transfer_syntax_uid: str) -> Dataset:
@@ -40,24 +34,7 @@ def read_data_set(data: bytes, transfer_syntax_uid: str) -> Dataset:
 
     Raise NotDecodable where they cannot be understood; the message names the attribute.
     """
-    opaque: frozenset[int] = frozenset()
-    while True:
-        walk = Walk(
-            BytesSource(data),
-            0,
-            implicit=transfer_syntax_uid == _IMPLICIT,
-            big_endian=transfer_syntax_uid == _BIG_ENDIAN,
-            opaque=opaque,
-            limits=_LIMITS,
-        )
-        try:
-            return _built(walk, data)
-        except Unreadable as error:
-            if error.sequence is None or error.sequence in opaque or len(opaque) >= _MOST_OPAQUE:
-                raise NotDecodable(f"the instance cannot be read: {error}") from error
-            opaque |= {error.sequence}
-        except NotDicom as error:
-            raise NotDecodable(f"the instance cannot be read: {error}") from error
+    return walked(data, transfer_syntax_uid, lambda walk: _built(walk, data))
 
 
 def _built(walk: Walk, data: bytes) -> Dataset:

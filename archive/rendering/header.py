@@ -11,28 +11,24 @@ from typing import Any
 
 from archive.dicom.charset import Encodings, encodings_of
 from archive.dicom.dictionary import TAG_OF_KEYWORD
-from archive.dicom.source import BytesSource
 from archive.dicom.walk import (
     ELEMENT,
     ITEM,
     ITEM_END,
     SEQUENCE,
     SEQUENCE_END,
-    Limits,
     Unreadable,
     Walk,
 )
-from archive.errors import NotDecodable, NotDicom
+from archive.errors import NotDicom
 from archive.rendering.raw_values import value_of
+from archive.rendering.walked import walked
 
 Tag = str | int
 """A keyword, or a tag where there is no keyword: overlays repeat in groups."""
 
-_IMPLICIT, _BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
 _CHARACTER_SET = 0x00080005
 _PIXELS = 0x7FE00000
-_LIMITS = Limits(depth=100_000)
-_MOST_OPAQUE = 16  # each of them means another pass, as in archive/dicom/read.py
 
 
 class Head:
@@ -81,29 +77,17 @@ def read_head(data: bytes, transfer_syntax_uid: str) -> Head:
     `transfer_syntax_uid` is that of the instance; Deflated data must be inflated already. What the bytes look
     like is believed over what it says of the VR. Raise NotDecodable where the bytes are no data set.
     """
-    opaque: frozenset[int] = frozenset()
-    while True:
-        walk = Walk(
-            BytesSource(data),
-            0,
-            implicit=transfer_syntax_uid == _IMPLICIT,
-            big_endian=transfer_syntax_uid == _BIG_ENDIAN,
-            opaque=opaque,
-            limits=_LIMITS,
-        )
+
+    def build(walk: Walk) -> Head:
         root = Head()
         try:
             _fill(root, walk, data)
         except Unreadable as error:
-            if _at_pixels(error):
-                return root
-            if error.sequence is None or error.sequence in opaque or len(opaque) >= _MOST_OPAQUE:
-                raise NotDecodable(f"the data set cannot be read: {error}") from error
-            opaque |= {error.sequence}
-            continue
-        except NotDicom as error:
-            raise NotDecodable(f"the data set cannot be read: {error}") from error
+            if not _at_pixels(error):
+                raise
         return root
+
+    return walked(data, transfer_syntax_uid, build)
 
 
 def _at_pixels(error: NotDicom) -> bool:

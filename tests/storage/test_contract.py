@@ -6,7 +6,6 @@ import io
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,22 +21,6 @@ from tests.storage.behind import Behind, content, put
 MIB = 2**20
 KEY = "default/1.2.840.1/1.2.840.2/1.2.840.3/01J0-ab.dcm"
 SHA256 = "0" * 64
-
-
-@pytest.fixture
-def store(storage_url: str) -> Iterator[ObjectStore]:
-    """Give an empty store of each kind."""
-    opened = open_store(storage_url, connections=8, timeout=10)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def behind(storage_url: str, store: ObjectStore) -> Iterator[Behind]:
-    """Give the way around the driver."""
-    found = Behind(storage_url)
-    yield found
-    found.close()
 
 
 @pytest.mark.parametrize("size", [0, 1, MIB, 70 * MIB], ids=["empty", "byte", "MiB", "multipart"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 
@@ -17,22 +16,6 @@ from tests.storage.behind import Behind, content
 
 MIB = 2**20
 FOLDER = "default/1.2.840.1/1.2.840.2"
-
-
-@pytest.fixture
-def store(storage_url: str) -> Iterator[ObjectStore]:
-    """Give an empty store of each kind."""
-    opened = open_store(storage_url, connections=8, timeout=10)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def behind(storage_url: str, store: ObjectStore) -> Iterator[Behind]:
-    """Give the way around the driver."""
-    found = Behind(storage_url)
-    yield found
-    found.close()
 
 
 def place(store: ObjectStore, objects: dict[str, bytes]) -> list[StorageError | None]:
