@@ -145,7 +145,7 @@ class Settings:
         2**31, _size, "Most memory of one process that decodes, compresses or renders pixels."
     )
     render_cache: int = setting(
-        2**26, _size, "Bytes of rendered images that each worker keeps in memory; 0: none."
+        2**24, _size, "Bytes of rendered images that each worker keeps in memory; 0: none."
     )
     viewer_folder: str = setting(
         "",
