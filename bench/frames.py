@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
-
-import sqlalchemy as sa
+from collections.abc import Callable, Iterator
 
 from archive.bootstrap import Services, build
 from archive.index.migrate import upgrade
@@ -39,25 +37,32 @@ def _row(services: Services, reads: list[str], count: int) -> Row:
     place = _store(services, count)
     statements: list[str] = []
 
-    def counted(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+    def counted(statement: str) -> None:
         if statement.startswith("SELECT"):
             statements.append(statement)
 
     _frame(services, place, count)
-    sa.event.listen(services.database.engine, "before_cursor_execute", counted)
+    _trace(services, counted)
     reads.clear()
     best = 1e9
     for _ in range(_ROUNDS):
         start = time.perf_counter()
         _frame(services, place, count)
         best = min(best, time.perf_counter() - start)
-    sa.event.remove(services.database.engine, "before_cursor_execute", counted)
+    _trace(services, None)
     return Row(
         f"last frame of {count}",
         f"{best * 1e6:.0f} µs, {len(statements) / _ROUNDS:g} row look-up, "
         f"{len(reads) / _ROUNDS:g} ranged read",
         "1 look-up, 1 read, the same time",
     )
+
+
+def _trace(services: Services, tell: Callable[[str], None] | None) -> None:
+    """Have SQLite itself tell of the statements of the connection that is used next, and of it alone."""
+    connection = services.database.engine.raw_connection()
+    connection.driver_connection.set_trace_callback(tell)  # type: ignore[union-attr] # it is SQLite's
+    connection.close()
 
 
 def _store(services: Services, count: int) -> Place:
