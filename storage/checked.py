@@ -9,7 +9,6 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from types import TracebackType
 
 from storage.contract import Body, Draft, ObjectInfo, ObjectReader, ObjectStore, Placement
 from storage.errors import StorageError
@@ -116,7 +115,7 @@ class CheckedStore:
                 self._observe(operation, time.perf_counter() - start, outcome)
 
 
-class CheckedReader:
+class CheckedReader(ObjectReader):
     """An ObjectReader whose errors name the key."""
 
     def __init__(self, reader: ObjectReader, key: str) -> None:
@@ -135,18 +134,6 @@ class CheckedReader:
     def close(self) -> None:
         """See ObjectReader.close."""
         self._reader.close()
-
-    def __enter__(self) -> ObjectReader:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-        /,
-    ) -> None:
-        self.close()
 
 
 @contextmanager

@@ -91,7 +91,8 @@ class ObjectReader(Protocol):
         """Give back what the reader holds."""
         ...
 
-    def __enter__(self) -> ObjectReader: ...
+    def __enter__(self) -> ObjectReader:
+        return self
 
     def __exit__(
         self,
@@ -99,7 +100,8 @@ class ObjectReader(Protocol):
         error: BaseException | None,
         trace: TracebackType | None,
         /,
-    ) -> None: ...
+    ) -> None:
+        self.close()
 
 
 class ObjectStore(Protocol):

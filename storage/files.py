@@ -8,7 +8,6 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import TracebackType
 
 from storage.contract import ObjectReader
 from storage.errors import BadKey, ObjectDamaged, StorageError, StoreFull, StoreUnavailable
@@ -74,7 +73,7 @@ class FileDraft:
             os.unlink(self.path)  # noqa: PTH108
 
 
-class FileReader:
+class FileReader(ObjectReader):
     """An ObjectReader over a part of a file."""
 
     def __init__(self, file: int, start: int, length: int) -> None:
@@ -103,18 +102,6 @@ class FileReader:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
-
-    def __enter__(self) -> ObjectReader:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-        /,
-    ) -> None:
-        self.close()
 
 
 def file_length(file: int, start: int, length: int | None) -> int:

@@ -7,7 +7,6 @@ own numbers fit what was asked.
 from __future__ import annotations
 
 import re
-from types import TracebackType
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -23,7 +22,7 @@ _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)\Z")
 _PARTIAL, _UNSATISFIABLE = 206, 416
 
 
-class S3Reader:
+class S3Reader(ObjectReader):
     """An ObjectReader over `length` bytes of an object from `start`, or all to its end."""
 
     def __init__(
@@ -63,18 +62,6 @@ class S3Reader:
         if self._body is not None:
             self._body.close()
             self._body = None
-
-    def __enter__(self) -> ObjectReader:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-        /,
-    ) -> None:
-        self.close()
 
     def _resume(self, error: Exception | None) -> None:
         """Ask for the rest after a break, a few times for one object."""

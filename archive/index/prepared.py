@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 import sqlalchemy as sa
@@ -18,6 +18,8 @@ from sqlalchemy import exc
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Connection, Dialect, Engine
 from sqlalchemy.pool import PoolProxiedConnection
+
+T = TypeVar("T")
 
 Build = Callable[[str], Any]
 """Gives the statement for a kind of database, "sqlite" or "postgresql"."""
@@ -32,12 +34,7 @@ class Prepared:
 
     def run(self, connection: Connection, **values: Any) -> list[Any]:
         """Execute in the transaction of `connection`; return the rows, as named tuples."""
-        driver = connection.connection.driver_connection
-        text = self.text(connection.dialect)
-        try:
-            return text.run(driver, values)
-        except connection.dialect.loaded_dbapi.Error as error:
-            raise driver_error(connection, error) from error
+        return _asked(connection, self.text(connection.dialect).run, values)
 
     def first(self, connection: Connection, **values: Any) -> Any:
         """Execute as `run` does; return the first row or None."""
@@ -49,12 +46,7 @@ class Prepared:
 
         One round trip on PostgreSQL, where the statement must have a single VALUES list.
         """
-        driver = connection.connection.driver_connection
-        text = self.text(connection.dialect)
-        try:
-            return text.many(driver, values)
-        except connection.dialect.loaded_dbapi.Error as error:
-            raise driver_error(connection, error) from error
+        return _asked(connection, self.text(connection.dialect).many, values)
 
     def text(self, dialect: Dialect) -> _Text:
         """Return the compiled form for a kind of database."""
@@ -79,6 +71,14 @@ def together(connection: Connection, inserts: Sequence[tuple[Prepared, Sequence[
             if texts:
                 cursor.execute(b";".join(texts))
     except dialect.loaded_dbapi.Error as error:
+        raise driver_error(connection, error) from error
+
+
+def _asked(connection: Connection, ask: Callable[[Any, T], list[Any]], values: T) -> list[Any]:
+    """Ask the driver of a connection; raise what SQLAlchemy would raise for its errors."""
+    try:
+        return ask(connection.connection.driver_connection, values)
+    except connection.dialect.loaded_dbapi.Error as error:
         raise driver_error(connection, error) from error
 
 

@@ -81,20 +81,7 @@ def look(database: Database, principal: Principal, place: Place) -> Seen:
             raise missing(connection, principal, place)
         of_series = _counted_series(connection, study.id, lost.keys())
         patients = _patients(connection, study)
-    return Seen(
-        study_id=study.id,
-        revision=study.revision,
-        patient_conflict=study.patient_conflict,
-        patients=patients,
-        study_attributes=orjson.loads(study.attributes),
-        series_attributes={
-            row.id: orjson.loads(row.attributes) for row in of_series if row.instances > lost[row.id]
-        },
-        doomed=doomed,
-        lost=lost,
-        emptied=frozenset(row.id for row in of_series if row.instances <= lost[row.id]),
-        remaining=study.instances - len(doomed),
-    )
+    return _seen(study, of_series, patients, doomed, lost)
 
 
 def look_at_all(database: Database, principal: Principal, study_uid: str) -> Seen | None:
@@ -105,17 +92,31 @@ def look_at_all(database: Database, principal: Principal, study_uid: str) -> See
             return None
         of_series = _counted_series(connection, study.id)
         patients = _patients(connection, study)
+    return _seen(study, of_series, patients, (), Counter())
+
+
+def _seen(
+    study: Any,
+    of_series: list[Any],
+    patients: frozenset[tuple[str, str]],
+    doomed: tuple[DoomedInstance, ...],
+    lost: Counter[int],
+) -> Seen:
+    """Put together what was read; `lost` counts the doomed instances by series."""
+    emptied = frozenset(row.id for row in of_series if lost[row.id] and row.instances <= lost[row.id])
     return Seen(
         study_id=study.id,
         revision=study.revision,
         patient_conflict=study.patient_conflict,
         patients=patients,
         study_attributes=orjson.loads(study.attributes),
-        series_attributes={row.id: orjson.loads(row.attributes) for row in of_series},
-        doomed=(),
-        lost={},
-        emptied=frozenset(),
-        remaining=study.instances,
+        series_attributes={
+            row.id: orjson.loads(row.attributes) for row in of_series if row.id not in emptied
+        },
+        doomed=doomed,
+        lost=lost,
+        emptied=emptied,
+        remaining=study.instances - len(doomed),
     )
 
 
